@@ -1,0 +1,60 @@
+"""What a wire API must tell us, so that everything else can treat all of them alike.
+
+Each API is one module with one object that satisfies `Api`, named by one line in `registry`. An API keeps no state of
+its own: what it must remember between events stands in the `Answer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from streamgauge.schemas.framing.events import Event
+from streamgauge.schemas.words import Operation
+
+from streamgauge.processors.providers.answer import Answer, Output, Usage
+
+__all__ = ["Api", "Document"]
+
+Document = dict[str, Any]
+
+
+class Api(Protocol):
+    """One provider's wire API: events in, answer out. No method raises, whatever the document holds."""
+
+    @property
+    def name(self) -> str:
+        """The API's name in records: `openai.chat`, `anthropic.messages`, ..."""
+        ...
+
+    @property
+    def operation(self) -> Operation: ...
+
+    def read(self, answer: Answer, event: Event, document: Document | None) -> Output:
+        """Fold one streamed event into the answer; say what output it brought. `document` is null for no JSON object
+        (`[DONE]`)."""
+        ...
+
+    def read_body(self, answer: Answer, document: Document, *, end: int) -> Output:
+        """Fold a plain JSON response body into the answer."""
+        ...
+
+    def starts_anew(self, answer: Answer, document: Document) -> bool:
+        """Whether this event begins another generation: two streams were spliced into one body."""
+        ...
+
+    def event_key(self, document: Document) -> int | None:
+        """The event's own number, where the API numbers its events (Responses: `sequence_number`)."""
+        ...
+
+    def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:
+        """Whether a proper end of the body now is terminal evidence: this provider sends no end marker here and every
+        choice has finished."""
+        ...
+
+    def content_complete(self, answer: Answer) -> bool:
+        """Whether the generated content is whole, whatever became of the rest of the stream."""
+        ...
+
+    def usage(self, raw: Document) -> Usage:
+        """The canonical reading of a usage report."""
+        ...
