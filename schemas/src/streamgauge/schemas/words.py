@@ -30,7 +30,7 @@ class Word(StrEnum):
     """A vocabulary: `Words("nonsense")` is `Words.UNKNOWN`, never an error."""
 
     @classmethod
-    def _missing_(cls, value: object) -> Self:
+    def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
         return cls("unknown")
 
 

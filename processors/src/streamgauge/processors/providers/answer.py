@@ -20,7 +20,17 @@ import msgspec
 
 from streamgauge.schemas.records import Audio, Choice, Citation, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 
-__all__ = ["Answer", "ChoiceSoFar", "Ending", "ErrorSeen", "Output", "ReasoningSoFar", "TextSoFar", "ToolSoFar", "Usage"]
+__all__ = [
+    "Answer",
+    "ChoiceSoFar",
+    "Ending",
+    "ErrorSeen",
+    "Output",
+    "ReasoningSoFar",
+    "TextSoFar",
+    "ToolSoFar",
+    "Usage",
+]
 
 
 class Output(IntFlag):

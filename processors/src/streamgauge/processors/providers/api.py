@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from streamgauge.processors.providers.answer import Answer, Output, Usage
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
-
-from streamgauge.processors.providers.answer import Answer, Output, Usage
 
 __all__ = ["Api", "Document"]
 

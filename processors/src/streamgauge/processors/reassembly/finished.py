@@ -1,4 +1,4 @@
-"""What reassembly hands on: a stream that has closed, with everything that was seen of it, and letters nobody could read.
+"""What reassembly hands on: a closed stream with all that was seen of it, and letters nobody could read.
 
 These are plain values. `record.py` turns a `FinishedStream` into the record and the contents; the engine delivers them.
 """
