@@ -16,6 +16,7 @@ TAGS_MAX: Final = 64  # pairs
 TAGS_BYTES_MAX: Final = 8 * KIB  # names and values together
 REQUEST_BYTES_MAX: Final = 256 * KIB  # a larger request is named by size and hash only
 BODY_BYTES_MAX: Final = 64 * MIB  # of one attempt, after content decoding
+EVENT_BYTES_MAX: Final = 16 * MIB  # one event that does not end: a framer keeps no more of it
 RECORD_BYTES_MAX: Final = 900 * KIB  # the facts; the contents; each
 DEAD_BYTES_MAX: Final = 900 * KIB  # a dead letter; what was longer is cut, header `cut`
 LEDGER_BYTES_MAX: Final = 900 * KIB  # one ledger message

@@ -25,8 +25,9 @@ class Piece(IntEnum):
 class Event(NamedTuple):
     """One piece of a body.
 
-    `end` is the offset behind the piece in the body as it stood after content decoding. `name` is the SSE event name,
-    `id` the last event id; both are "" where the framing has none.
+    `data` is an event's payload, a comment's text; of `OUTSIDE` and `TAIL` the bytes as they came. `end` is the offset
+    behind the piece in the body as it stood after content decoding. `name` is the SSE event name, `id` the last event
+    id; both are "" where the framing has none.
     """
 
     piece: Piece
@@ -38,6 +39,11 @@ class Event(NamedTuple):
 
 class Framer(Protocol):
     """Cuts a body into pieces. It never raises, whatever the bytes."""
+
+    @property
+    def capped(self) -> bool:
+        """Whether bytes of a piece were left out because it outgrew the framer's bound."""
+        ...
 
     def feed(self, data: bytes) -> list[Event]:
         """The pieces these bytes complete, in order."""

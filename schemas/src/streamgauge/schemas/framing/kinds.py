@@ -1,0 +1,41 @@
+"""The framings, by name: how the body of a response is cut into events.
+
+SSE       text/event-stream: what nearly all providers stream
+JSON      one JSON document, whole when the body ends
+NDJSON    one JSON document a line
+OBJECTS   one JSON document a chunk: the shim's manual streams, where no bytes were seen
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from streamgauge.schemas.framing.events import Framer
+from streamgauge.schemas.framing.json_body import JsonBody
+from streamgauge.schemas.framing.ndjson import NdjsonFramer
+from streamgauge.schemas.framing.objects import ObjectsFramer
+from streamgauge.schemas.framing.sse import SseFramer
+
+__all__ = ["Framing", "framer"]
+
+
+class Framing(StrEnum):
+    """How a body is cut."""
+
+    SSE = "sse"
+    JSON = "json"
+    NDJSON = "ndjson"
+    OBJECTS = "objects"
+
+
+def framer(framing: Framing) -> Framer:
+    """A new framer of this kind, for one connection."""
+    return _FRAMERS[framing]()
+
+
+_FRAMERS: dict[Framing, type[Framer]] = {
+    Framing.SSE: SseFramer,
+    Framing.JSON: JsonBody,
+    Framing.NDJSON: NdjsonFramer,
+    Framing.OBJECTS: ObjectsFramer,
+}
