@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import zstandard
 
 from streamgauge.schemas.limits import BODY_BYTES_MAX, MIB
@@ -96,13 +96,26 @@ class _Stage(Protocol):
     def inflate(self, data: bytes, room: int) -> bytes: ...
 
 
+class _ZlibStream(Protocol):
+    """What `zlib.decompressobj` gives; its own class has no public name."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
+    def copy(self) -> _ZlibStream: ...
+
+
 class _Zlib:
     """gzip, of one or more members, and deflate, with the zlib header of the standard or without."""
 
     def __init__(self, wbits: int | None) -> None:
         self._wbits = wbits
         self._lead = b""
-        self._stream: zlib._Decompress | None = None
+        self._stream: _ZlibStream | None = None
         self.damaged = False
         self.plain = False
 
@@ -145,7 +158,7 @@ class _Zlib:
         self._stream = zlib.decompressobj(self._wbits)
         return data
 
-    def _step(self, stream: zlib._Decompress, data: bytes, room: int) -> tuple[bytes, bytes]:
+    def _step(self, stream: _ZlibStream, data: bytes, room: int) -> tuple[bytes, bytes]:
         before = stream.copy()
         try:
             part = stream.decompress(data, room)
@@ -155,7 +168,7 @@ class _Zlib:
         return part, stream.unused_data if stream.eof else stream.unconsumed_tail
 
 
-def _until_broken(stream: zlib._Decompress, data: bytes, room: int) -> bytes:
+def _until_broken(stream: _ZlibStream, data: bytes, room: int) -> bytes:
     """What comes out before the byte that breaks the stream."""
     out = bytearray()
     for at in range(len(data)):
