@@ -1,12 +1,13 @@
 """The answer of a model, as far as it was read: what the modules of the wire APIs build.
 
 An `Answer` is one generation. It grows with every event and can be looked at any time: a cut stream's answer is simply
-the answer so far. Text is kept in pieces and joined once, at the end. Rules that hold for every API
-(provider-streams.md, section 7):
+the answer so far. Rules that hold for every API:
 
-* the first non-empty id and model win; the last non-null finish reason of a choice wins;
-* usage is the last non-null report per field, never a sum;
+* the first id and model that are not empty win; the last finish reason of a choice that is not null wins;
+* usage is the last value per field that is not null, never a sum; an explicit zero is a value;
 * tool arguments are kept as streamed, never repaired; a provider's own final copy overrides its deltas;
+* one event decides how a generation ended. An error decides for `failed` wherever it stands: `[DONE]` follows errors
+  too. What else was seen stays: the finish reasons, the text, the usage;
 * what is not known is counted (`unknown_events`), never dropped silently.
 """
 
@@ -14,11 +15,20 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import IntFlag
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from streamgauge.schemas.records import Audio, Choice, Citation, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from streamgauge.processors.providers.json_values import Document, merged
+from streamgauge.processors.providers.parts import (
+    AudioSoFar,
+    OpaqueSoFar,
+    PartSoFar,
+    ReasoningSoFar,
+    TextSoFar,
+    ToolSoFar,
+)
+from streamgauge.schemas.records import Choice
 
 __all__ = [
     "Answer",
@@ -26,9 +36,6 @@ __all__ = [
     "Ending",
     "ErrorSeen",
     "Output",
-    "ReasoningSoFar",
-    "TextSoFar",
-    "ToolSoFar",
     "Usage",
 ]
 
@@ -59,10 +66,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """The event that decides how the stream ended, and where in the decoded body it ends."""
+    """The event that decides how the stream ended, and where in the decoded body it ends.
 
-    kind: Literal["completed", "failed"]
-    evidence: str  # "[DONE]", "message_stop", "response.completed", "error event", ...
+    `cancelled` is the provider's own word for it (a cancelled background response), not the loss of a connection.
+    """
+
+    kind: Literal["completed", "failed", "cancelled"]
+    evidence: str  # "[DONE]", "message_stop", "response.completed", "json body", "error event", ...
     offset: int
 
 
@@ -73,66 +83,8 @@ class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     message: str | None = None
     status: int | None = None
-    out_of_grammar: bool = False
+    out_of_grammar: bool = False  # it stood where the event grammar has no place for it
     raw: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class TextSoFar:
-    """Text that grows by pieces: an answer's text, or a refusal."""
-
-    __slots__ = ("pieces", "refusal")
-
-    def __init__(self, *, refusal: bool = False) -> None:
-        self.pieces: list[str] = []
-        self.refusal = refusal
-
-    def part(self) -> Part:
-        text = "".join(self.pieces)
-        return Refusal(text=text) if self.refusal else Text(text=text)
-
-
-class ReasoningSoFar:
-    """Reasoning, or the provider's summary of it."""
-
-    __slots__ = ("encrypted", "pieces", "signature", "summary")
-
-    def __init__(self, *, summary: bool = False) -> None:
-        self.pieces: list[str] = []
-        self.summary = summary
-        self.signature: str | None = None
-        self.encrypted = False
-
-    def part(self) -> Part:
-        return Reasoning(
-            text="".join(self.pieces), summary=self.summary, signature=self.signature, encrypted=self.encrypted
-        )
-
-
-class ToolSoFar:
-    """A tool call: id and name come once, the arguments grow. `complete` is null until the provider says either way."""
-
-    __slots__ = ("complete", "id", "name", "pieces", "server_side")
-
-    def __init__(self, *, server_side: bool = False) -> None:
-        self.id: str | None = None
-        self.name: str | None = None
-        self.pieces: list[str] = []
-        self.complete: bool | None = None
-        self.server_side = server_side
-
-    def part(self) -> Part:
-        arguments = "".join(self.pieces)
-        return ToolCall(
-            id=self.id,
-            name=self.name,
-            arguments=arguments,
-            complete=self.complete,
-            json_valid=_is_json(arguments),
-            server_side=self.server_side,
-        )
-
-
-PartSoFar = TextSoFar | ReasoningSoFar | ToolSoFar | Citation | Image | Audio | Opaque
 
 
 class ChoiceSoFar:
@@ -167,6 +119,17 @@ class ChoiceSoFar:
             part = self.parts[key] = ToolSoFar(server_side=server_side)
         return part
 
+    def audio(self, key: object = "audio") -> AudioSoFar:
+        """The spoken output under this key, begun if it is new."""
+        part = self.parts.get(key)
+        if not isinstance(part, AudioSoFar):
+            part = self.parts[key] = AudioSoFar()
+        return part
+
+    def tools(self) -> list[ToolSoFar]:
+        """The tool calls, in the order they began."""
+        return [part for part in self.parts.values() if isinstance(part, ToolSoFar)]
+
     def choice(self, *, generation: int) -> Choice:
         """The choice as the contents hold it."""
         parts = [part.part() if isinstance(part, _GROWING) else part for part in self.parts.values()]
@@ -175,7 +138,7 @@ class ChoiceSoFar:
         )
 
 
-_GROWING = (TextSoFar, ReasoningSoFar, ToolSoFar)
+_GROWING: Final = (TextSoFar, ReasoningSoFar, ToolSoFar, AudioSoFar, OpaqueSoFar)
 
 
 class Answer:
@@ -188,6 +151,7 @@ class Answer:
         "error",
         "events",
         "model",
+        "preliminary",
         "provider",
         "response_id",
         "scratch",
@@ -195,6 +159,7 @@ class Answer:
         "status",
         "units",
         "unknown_events",
+        "usage_breakdown",
         "usage_raw",
         "usage_reports",
         "warnings",
@@ -207,8 +172,10 @@ class Answer:
         self.service_tier: str | None = None
         self.status: str | None = None  # the response object's own status (Responses)
         self.choices: dict[int, ChoiceSoFar] = {}
-        self.usage_raw: dict[str, Any] | None = None  # merged: last non-null per field
+        self.usage_raw: Document | None = None  # merged: last non-null per field
         self.usage_reports = 0
+        self.preliminary: frozenset[str] = frozenset()  # canonical usage fields that are not the provider's last word
+        self.usage_breakdown: list[Document] = []  # per model, where a provider runs several (Groq compound)
         self.cost_provider_usd: Decimal | None = None
         self.units: dict[str, float] = {}
         self.error: ErrorSeen | None = None
@@ -230,10 +197,29 @@ class Answer:
         ordered = sorted(self.choices.values(), key=lambda choice: choice.index)
         return [choice.finish_reason for choice in ordered if choice.finish_reason is not None]
 
+    def finished(self) -> bool:
+        """Whether there are choices and every one of them has its finish reason."""
+        return bool(self.choices) and all(choice.finish_reason is not None for choice in self.choices.values())
 
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+    def add_usage(self, report: Document, *, preliminary: frozenset[str] = frozenset()) -> None:
+        """Take one usage report; `preliminary` names the canonical fields it does not mean as its last word."""
+        self.usage_raw = merged(self.usage_raw, report)
+        self.usage_reports += 1
+        self.preliminary = preliminary
+
+    def end(self, kind: Literal["completed", "cancelled"], evidence: str, *, offset: int) -> None:
+        """Note terminal evidence. What decided before, decided."""
+        if self.ending is None:
+            self.ending = Ending(kind, evidence, offset)
+
+    def fail(self, error: ErrorSeen, evidence: str, *, offset: int) -> None:
+        """Note an error. The first one tells the story; later ones often only repeat it."""
+        if self.error is None:
+            self.error = error
+        if self.ending is None or self.ending.kind != "failed":
+            self.ending = Ending("failed", evidence, offset)
+
+    def warn(self, warning: str) -> None:
+        """Note something odd, once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)

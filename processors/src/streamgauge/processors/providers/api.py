@@ -6,15 +6,14 @@ its own: what it must remember between events stands in the `Answer`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from streamgauge.processors.providers.answer import Answer, Output, Usage
+from streamgauge.processors.providers.json_values import Document
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
 
 __all__ = ["Api", "Document"]
-
-Document = dict[str, Any]
 
 
 class Api(Protocol):
@@ -27,6 +26,14 @@ class Api(Protocol):
 
     @property
     def operation(self) -> Operation: ...
+
+    def recognises(self, document: Document) -> bool:
+        """Whether this event, or this whole body, can only be of this API."""
+        ...
+
+    def is_body(self, document: Document) -> bool:
+        """Whether this is a whole plain response, not an event of a stream."""
+        ...
 
     def read(self, answer: Answer, event: Event, document: Document | None) -> Output:
         """Fold one streamed event into the answer; say what output it brought. `document` is null for no JSON object
