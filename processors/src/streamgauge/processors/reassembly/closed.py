@@ -32,7 +32,7 @@ class SeenLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ClosedStream(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A closed stream, as partition and ledger remember it."""
+    """One closed stream, as partition and ledger remember it."""
 
     first_offset: int
     last_offset: int  # of the last frame that belongs to it
@@ -44,8 +44,11 @@ class ClosedStream(msgspec.Struct, frozen=True, array_like=True, gc=False):
     links: tuple[SeenLink, ...] = ()
 
     def has_read(self, link: bytes, n: int | None) -> bool:
-        """Whether a frame that comes after the close is a copy of one that was read before it."""
+        """Whether a frame that comes after the close is a copy of one that was read before it.
+
+        A Close without a number (a rescuer's) is one where nothing could follow, and news where its link had no end.
+        """
         for seen in self.links:
             if seen.link == link:
-                return n is None or n < seen.through
+                return n < seen.through if n is not None else not self.revisable
         return len(self.links) >= LINKS_REMEMBERED
