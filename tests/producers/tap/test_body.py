@@ -273,7 +273,7 @@ async def test_closing_under_a_reader_says_that_a_read_was_outstanding(
 ) -> None:
     asked = asyncio.Event()
 
-    class Silent(package.AsyncByteStream):  # type: ignore[misc, name-defined]
+    class Silent(package.AsyncByteStream):  # type: ignore[misc]
         async def __aiter__(self) -> Any:
             asked.set()
             await asyncio.Event().wait()

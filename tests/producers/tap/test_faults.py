@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,29 @@ import faults
 import streamgauge.producers.tap
 from streamgauge.producers.gauge import Gauge
 from streamgauge.producers.tap import instrument
+from streamgauge.producers.tap.body import Tee
 from streamgauge.producers.testing import MemorySink
+from streamgauge.schemas.frames import Close, Data
+from streamgauge.schemas.words import How
 
 PRODUCERS = str(Path(streamgauge.producers.tap.__file__).parent.parent)
+URL = "http://provider/v1/chat/completions"
 CHUNKS = [b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"]
+
+
+SHIM = """
+def bare(host):
+    prepared = len(host)
+    return host
+
+
+def guarded(host):
+    try:
+        prepared = len(host)
+    except Exception:
+        pass
+    return host
+"""
 
 
 class NetworkError(Exception):
@@ -48,70 +68,79 @@ def gauge() -> Iterator[Gauge]:
 def test_a_failure_at_any_line_of_ours_changes_nothing_for_who_reads_a_stream(
     host: Any, gauge: Gauge, source: Callable[[], Iterator[bytes]], take: int | None
 ) -> None:
-    def play() -> object:
-        client = host.answering(host.streaming(source))
-        with instrument(gauge, client):
-            return host.posts(client, take=take)
-
-    assert_unnoticed(play)
+    tap = tapped(host, gauge, host.streaming(source))
+    assert_unnoticed(lambda: host.posts(host.client(transport=tap), take=take))
 
 
 def test_a_failure_at_any_line_of_ours_changes_nothing_where_no_response_comes(host: Any, gauge: Gauge) -> None:
     def refuses(request: Any) -> Any:
         raise NetworkError("refused")
 
-    def play() -> object:
-        client = host.answering(refuses)
-        with instrument(gauge, client):
-            return host.posts(client)
-
-    assert_unnoticed(play)
+    tap = tapped(host, gauge, refuses)
+    assert_unnoticed(lambda: host.posts(host.client(transport=tap)))
 
 
 def test_a_failure_at_any_line_of_ours_changes_nothing_for_a_body_in_memory(host: Any, gauge: Gauge) -> None:
-    def play() -> object:
-        client = host.answering(lambda request: host.package.Response(200, content=b"{}"))
-        with instrument(gauge, client):
-            return host.run(
-                lambda: client.post("http://provider/v1/chat/completions", json={}).content,
-                lambda: aposts(client),
-            )
+    tap = tapped(host, gauge, lambda request: host.package.Response(200, content=b"{}"))
 
-    async def aposts(client: Any) -> bytes:
-        return (await client.post("http://provider/v1/chat/completions", json={})).content  # type: ignore[no-any-return]
+    def threads() -> bytes:
+        return host.client(transport=tap).post(URL, json={}).content  # type: ignore[no-any-return]
 
-    assert_unnoticed(play)
+    async def tasks() -> bytes:
+        return (await host.client(transport=tap).post(URL, json={})).content  # type: ignore[no-any-return]
+
+    assert_unnoticed(lambda: host.run(threads, tasks))
 
 
 def test_a_failure_at_any_line_of_ours_changes_nothing_when_a_stream_is_dropped(host: Any, gauge: Gauge) -> None:
-    def play() -> object:
-        client = host.answering(host.streaming(whole))
-        request = client.build_request("POST", "http://provider/v1/chat/completions", json={})
-        with instrument(gauge, client):
-            return host.run(
-                lambda: client.send(request, stream=True).status_code,
-                lambda: asends(client, request),
-            )
+    tap = tapped(host, gauge, host.streaming(whole))
 
-    async def asends(client: Any, request: Any) -> int:
-        return (await client.send(request, stream=True)).status_code  # type: ignore[no-any-return]
+    def threads() -> int:
+        client = host.client(transport=tap)
+        return client.send(client.build_request("POST", URL, json={}), stream=True).status_code  # type: ignore[no-any-return]
 
-    assert_unnoticed(play)
+    async def tasks() -> int:
+        client = host.client(transport=tap)
+        response = await client.send(client.build_request("POST", URL, json={}), stream=True)
+        return response.status_code  # type: ignore[no-any-return]
+
+    assert_unnoticed(lambda: (host.run(threads, tasks), gc.collect())[0])
 
 
-def test_a_failure_is_counted_and_ends_what_is_seen(package: Any) -> None:
+def test_the_harness_finds_a_line_that_is_not_guarded(tmp_path: Path) -> None:
+    """Else all of the above would prove nothing."""
+    module = tmp_path / "shim.py"
+    module.write_text(SHIM)
+    shim: dict[str, Any] = {}
+    exec(compile(module.read_text(), str(module), "exec"), shim)
+    (difference,) = faults.each_line(lambda: shim["bare"]([1]), package=str(tmp_path))
+    assert str(difference.line) == "shim.py:3: prepared = len(host)"
+    assert faults.each_line(lambda: shim["guarded"]([1]), package=str(tmp_path)) == []
+
+
+def test_a_failure_is_counted_and_ends_what_is_seen(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows a failure may be incomplete: it is better not seen than taken for all there was."""
+
+    def fails(tee: Tee, data: bytes) -> None:
+        raise RuntimeError("a bug of ours")
+
     sink = MemorySink()
     with Gauge(tenant="test", sink=sink) as gauge:
-        client = package.Client(transport=package.MockTransport(lambda _: package.Response(200, content=whole())))
-        instrument(gauge, client)
-        with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
-            reads = response.iter_raw()
-            next(reads)
-            tee = response.stream._stream.tee
-            tee._stream = None
-            assert list(reads) == CHUNKS[1:]
+        tap = tapped(host, gauge, host.streaming(whole))
+        monkeypatch.setattr(Tee, "got", fails)
+        assert host.posts(host.client(transport=tap)).chunks == CHUNKS
+        assert gauge.flush(5.0)
         assert gauge.counters.internal_errors
+    (close,) = [frame for frame in sink.frames if isinstance(frame, Close)]
+    assert close.how is How.UNKNOWN
+    assert not [frame for frame in sink.frames if isinstance(frame, Data)]
+
+
+def tapped(host: Any, gauge: Gauge, handler: Callable[[Any], Any]) -> Any:
+    """A tapped transport. Putting taps on is configuration and may raise, so it stays out of what is played."""
+    client = host.answering(handler)
+    instrument(gauge, client)
+    return client._transport
 
 
 def assert_unnoticed(play: Callable[[], object]) -> None:

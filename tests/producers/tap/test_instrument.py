@@ -118,7 +118,7 @@ def test_undoing_twice_is_once_and_instrumenting_again_works(host: Any, gauge: G
 
 
 def test_a_tap_that_others_have_wrapped_stays_and_sees_nothing(host: Any, gauge: Gauge, published: Published) -> None:
-    class Theirs(host.package.BaseTransport, host.package.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+    class Theirs(host.package.BaseTransport, host.package.AsyncBaseTransport):  # type: ignore[misc]
         def __init__(self, inner: Any) -> None:
             self.inner = inner
 

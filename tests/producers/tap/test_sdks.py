@@ -104,7 +104,7 @@ def sdk(request: pytest.FixtureRequest) -> Sdk:
 @pytest.fixture(autouse=True)
 def no_waiting_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     for package in (openai, anthropic, together, groq):
-        base: Any = package._base_client  # type: ignore[attr-defined]
+        base: Any = package._base_client
         monkeypatch.setattr(base.BaseClient, "_calculate_retry_timeout", lambda *_, **__: 0.0)
 
 

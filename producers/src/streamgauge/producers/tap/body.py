@@ -16,6 +16,7 @@ How a connection ends, as seen here:
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -129,7 +130,8 @@ class Tee(Unseen):
     def blind(self, error: Exception) -> None:
         """We failed: stop watching, so that what is missed is not taken for what there was."""
         self._over = True
-        self._stream.close(How.UNKNOWN, reading=None)
+        with contextlib.suppress(Exception):  # whatever is broken may be broken here too
+            self._stream.close(How.UNKNOWN, reading=None)
         self._guard.caught(error, "tap")
 
     def _answered_whole(self, response: Any) -> None:

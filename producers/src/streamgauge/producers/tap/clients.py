@@ -9,8 +9,8 @@ attributes), so the search runs no property and makes no client that was not the
     cohere                                _client_wrapper.httpx_client.httpx_client
     google-genai                          _api_client._httpx_client, ._async_httpx_client
     ollama                                _client
-    instructor, pydantic-ai models        client, and on as above
-    langchain models                      root_client, root_async_client, and on as above
+    instructor                            client, and on as above
+    langchain's chat models               root_client, root_async_client, _client, _async_client, and on as above
 """
 
 from __future__ import annotations
