@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -266,6 +267,17 @@ def test_azure_is_openai_at_another_address(provider: Endpoint, gauge: Gauge, pu
     assert opened.path == "/openai/deployments/dep/chat/completions"
     assert opened.query == {"api-version": "2026-01-01"}
     assert opened.sdk.startswith("openai-python/")
+
+
+async def test_openai_over_aiohttp_is_seen_too(provider: Endpoint, gauge: Gauge, published: Published) -> None:
+    body = gzip.compress(b"".join(chat("Hello")), mtime=0)
+    provider.answers(Answer(headers={"content-type": "text/event-stream", "content-encoding": "gzip"}, chunks=[body]))
+    http_client = openai.DefaultAioHttpClient()
+    async with openai.AsyncOpenAI(api_key="k", base_url=provider.url + "/v1", http_client=http_client) as client:
+        instrument(gauge, client)
+        asks: Any = {"model": "m", "messages": [], "stream": True}
+        assert chat_text([event async for event in await client.chat.completions.create(**asks)]) == "Hello"
+    assert published().body == body
 
 
 def response_events(*numbers: int) -> list[bytes]:
