@@ -24,6 +24,7 @@ from streamgauge.schemas.words import (
     Format,
     How,
     Resumable,
+    ToolEventKind,
     WaitingFor,
 )
 
@@ -78,7 +79,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class ToolEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something the application did beside the generation: a tool run, a vector query, any data step."""
 
-    kind: str  # "tool", "vector_db", "data"
+    kind: ToolEventKind
     name: str | None = None
     input: msgspec.Raw = NIL  # msgpack of the value the user gave
     output: msgspec.Raw = NIL

@@ -11,9 +11,14 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 FRAME_BYTES_MAX: Final = 960 * KIB  # one encoded frame
-CHUNK_BYTES_MAX: Final = 256 * KIB  # a larger read becomes several chunks with equal times
+CHUNK_BYTES_MAX: Final = 256 * KIB  # a larger read becomes several chunks with equal times; a document stays whole
 TAGS_MAX: Final = 64  # pairs
 TAGS_BYTES_MAX: Final = 8 * KIB  # names and values together
+TEXT_BYTES_MAX: Final = 8 * KIB  # any other text of a frame: a name, a path, a message
+HEADERS_MAX: Final = 128  # response headers, likewise query values: pairs
+HEADERS_BYTES_MAX: Final = 128 * KIB  # names and values together
+NESTING_MAX: Final = 64  # of a tool event's input and output
+NUMBER_MAX: Final = 2**53 - 1  # any number of a frame: beyond it readers of JSON disagree
 REQUEST_BYTES_MAX: Final = 256 * KIB  # a larger request is named by size and hash only
 BODY_BYTES_MAX: Final = 64 * MIB  # of one attempt, after content decoding
 EVENT_BYTES_MAX: Final = 16 * MIB  # one event that does not end: a framer keeps no more of it

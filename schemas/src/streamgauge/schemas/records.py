@@ -24,6 +24,7 @@ from streamgauge.schemas.words import (
     Operation,
     Outcome,
     RecordKind,
+    ToolEventKind,
     UsageSource,
 )
 
@@ -297,7 +298,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 class ToolEventContent(msgspec.Struct, frozen=True, kw_only=True):
     """A tool event from a Note."""
 
-    kind: str
+    kind: ToolEventKind
     at_us: int  # epoch
     name: str | None = None
     input: msgspec.Raw = NULL

@@ -60,7 +60,7 @@ ROUTES: Final = (
     Route("POST /publishers/anthropic/models/{model}:streamRawPredict", "anthropic.messages", Operation.CHAT),
     Route("POST /publishers/{publisher}/models/{model}:rawPredict", None, Operation.UNKNOWN),
     Route("POST /publishers/{publisher}/models/{model}:streamRawPredict", None, Operation.UNKNOWN),
-    # Google (Gemini, Vertex)
+    # Gemini, also on Vertex
     Route("POST /models/{model}:generateContent", "google.generateContent", Operation.CHAT),
     Route("POST /models/{model}:streamGenerateContent", "google.generateContent", Operation.CHAT),
     Route("POST /tunedModels/{model}:generateContent", "google.generateContent", Operation.CHAT),

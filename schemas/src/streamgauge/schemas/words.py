@@ -20,6 +20,7 @@ __all__ = [
     "Outcome",
     "RecordKind",
     "Resumable",
+    "ToolEventKind",
     "UsageSource",
     "WaitingFor",
     "Word",
@@ -27,7 +28,7 @@ __all__ = [
 
 
 class Word(StrEnum):
-    """A vocabulary: `Words("nonsense")` is `Words.UNKNOWN`, never an error."""
+    """A vocabulary. `Outcome("nonsense")` is `Outcome.UNKNOWN`, never an error."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:  # noqa: ARG003 - the signature is enum's
@@ -101,6 +102,15 @@ class RecordKind(Word):
     GENERATION = "generation"
     TOOL_EVENT = "tool_event"
     SESSION = "session"
+    UNKNOWN = "unknown"
+
+
+class ToolEventKind(Word):
+    """What the application did beside the generation."""
+
+    TOOL = "tool"
+    VECTOR_DB = "vector_db"
+    DATA = "data"
     UNKNOWN = "unknown"
 
 
