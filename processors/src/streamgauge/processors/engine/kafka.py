@@ -1,0 +1,152 @@
+"""Kafka under the engine's two Protocols.
+
+    KafkaLog      slices come through Faust; everything asked apart from their flow goes through a consumer of its own,
+                  outside the group, which reads a range of one partition at a time
+    KafkaOutlet   one producer for all partitions: acks=all, idempotent where the broker can
+
+Rules: an acknowledgement that fails is marked as seen, because its flush reports it once. A producer without
+idempotence (the embedded broker has none) may double a message when it tries again; readers drop equal copies anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IncompatibleBrokerVersion, UnknownError, UnsupportedVersionError
+from aiokafka.structs import RecordMetadata
+from faust.types import TP
+
+from streamgauge.processors.engine import logbook
+from streamgauge.processors.engine.ports import Bounds, Committed, LogRecord, Message
+from streamgauge.processors.engine.slices import SliceConsumer
+from streamgauge.schemas.limits import KIB, MIB
+
+__all__ = ["KafkaLog", "KafkaOutlet", "Readback"]
+
+_BATCH_BYTES: Final = 512 * KIB
+_REQUEST_BYTES: Final = 4 * MIB  # several partitions in one request; one message stays below 1 MiB
+_LINGER_MS: Final = 5
+_RETRY_BACKOFF_MS: Final = 20
+_READ_MS: Final = 500
+
+
+class Readback:
+    """Reads ranges of any topic, outside every group."""
+
+    def __init__(self, client: dict[str, Any]) -> None:
+        self._consumer = AIOKafkaConsumer(
+            **client,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=_READ_MS,
+        )
+        self._lock = asyncio.Lock()  # one assignment at a time
+
+    async def start(self) -> None:
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        await self._consumer.stop()
+
+    async def bounds(self, topic: str, partition: int) -> Bounds:
+        """The offsets the partition holds."""
+        tp = TopicPartition(topic, partition)
+        starts, ends = await asyncio.gather(self._consumer.beginning_offsets([tp]), self._consumer.end_offsets([tp]))
+        return Bounds(starts[tp], ends[tp])
+
+    async def fetch(self, topic: str, partition: int, start: int, stop: int) -> Sequence[LogRecord]:
+        """All records in [start, stop). Reads until the position, which passes markers too, has reached `stop`."""
+        tp = TopicPartition(topic, partition)
+        records: list[LogRecord] = []
+        async with self._lock:
+            self._consumer.assign([tp])
+            self._consumer.seek(tp, start)
+            while await self._consumer.position(tp) < stop:
+                fetched = await self._consumer.getmany(tp, timeout_ms=_READ_MS)
+                records += [record for record in fetched.get(tp, []) if record.offset < stop]
+            self._consumer.unsubscribe()
+        return records
+
+
+class KafkaLog:
+    """The way in: `ports.Log`."""
+
+    def __init__(self, *, chunks: str, readback: Readback, group: Callable[[], SliceConsumer]) -> None:
+        self._chunks = chunks
+        self._readback = readback
+        self._group = group  # Faust makes its consumer when the app starts
+
+    async def bounds(self, topic: str, partition: int) -> Bounds:
+        return await self._readback.bounds(topic, partition)
+
+    async def fetch(self, topic: str, partition: int, start: int, stop: int) -> Sequence[LogRecord]:
+        return await self._readback.fetch(topic, partition, start, stop)
+
+    async def committed(self, partition: int) -> int | None:
+        return await self._group().group_offset(TP(self._chunks, partition))
+
+    async def seek(self, partition: int, offset: int) -> None:
+        await self._group().seek_to(TP(self._chunks, partition), offset)
+
+    def end(self, partition: int) -> int | None:
+        return self._group().log_end(TP(self._chunks, partition))
+
+
+class KafkaOutlet:
+    """The way out: `ports.Outlet`."""
+
+    def __init__(self, client: dict[str, Any], *, chunks: str, group: Callable[[], SliceConsumer]) -> None:
+        self._client = client
+        self._chunks = chunks
+        self._group = group
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        self._producer = await self._started(idempotent=True)
+
+    async def _started(self, *, idempotent: bool) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._client,
+            acks="all",
+            enable_idempotence=idempotent,
+            compression_type="zstd",
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=_REQUEST_BYTES,
+            linger_ms=_LINGER_MS,
+            retry_backoff_ms=_RETRY_BACKOFF_MS,
+        )
+        try:
+            await producer.start()
+        except (UnknownError, UnsupportedVersionError, IncompatibleBrokerVersion) as error:
+            await producer.stop()
+            if not idempotent:
+                raise
+            logbook.info("not_idempotent", broker_says=type(error).__name__)
+            return await self._started(idempotent=False)
+        return producer
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(self, message: Message) -> Awaitable[RecordMetadata]:
+        if self._producer is None:
+            raise RuntimeError("the outlet is not started")
+        future: asyncio.Future[RecordMetadata] = await self._producer.send(
+            message.topic, message.value, key=message.key, partition=message.partition, headers=message.headers
+        )
+        future.add_done_callback(_seen)
+        return future
+
+    async def commit(self, partition: int, offset: int, *, generation: int) -> Committed:
+        return await self._group().commit_offset(TP(self._chunks, partition), offset, generation=generation)
+
+
+def _seen(future: asyncio.Future[RecordMetadata]) -> None:
+    if not future.cancelled():
+        future.exception()

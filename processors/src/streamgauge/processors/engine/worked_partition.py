@@ -1,0 +1,334 @@
+"""One partition at work: raw records in, emissions out, and the memory that makes a restart change nothing.
+
+    slice ─▶ hole? ─▶ each record: proof of its clock ─▶ core ─▶ record and contents, or dead letter ─▶ delivery
+                                                          └─▶ closings ─▶ ledger, with the next flush
+
+`position` is the first offset not yet worked; the engine owns it, whatever the consumer believes. After a restart the
+records from the low water to the ledger's position, P, are read again to rebuild the open streams. Rules:
+
+* Every emission belongs to the offset that caused it. What belongs to an offset below P stands in Kafka already: dead
+  letters are not sent again, and the core is told which streams are closed. A stream that closes below P although the
+  ledger does not list it (the code or a rule has changed) is emitted at P and counted as `rules_changed`: never lost.
+* Below P the deadlines hold that the ledger stored with it. From P on the new ones count.
+* Never feed over a hole between the position and the first record of a slice: seek again, three times. Then ask apart
+  from the flow of slices: records that exist are worked, offsets that are absent (markers) are passed over and counted.
+  Where the log begins beyond the position, retention was faster than we: reported and counted as `lost_by_retention`.
+* Frame borders: a frame, its emissions, its closings and its place in the log change hands in one step, without an
+  await. Flush and revoke see frame borders only; the loop gets one every few milliseconds.
+* After a flush that failed, nothing is written any more: what the ledger would say is no longer known to be true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from streamgauge.processors.engine import logbook
+from streamgauge.processors.engine.counters import Counters
+from streamgauge.processors.engine.delivery import Flushed
+from streamgauge.processors.engine.emissions import Sinks, contents_message, dead_letter, record_message
+from streamgauge.processors.engine.errors import RefusalError
+from streamgauge.processors.engine.fuse import FUSE_RECORDS, FUSE_UNREADABLE_MAX, UNREADABLE, Fuse
+from streamgauge.processors.engine.ledger import Draft, Ledger, Mark
+from streamgauge.processors.engine.ports import Committed, Log, LogRecord, Message, Slice
+from streamgauge.processors.engine.timeline import Timeline
+from streamgauge.processors.reassembly.closed import ClosedStream
+from streamgauge.processors.reassembly.deadlines import Deadlines
+from streamgauge.processors.reassembly.finished import Arrival, Dead, Emission, Finished, FinishedStream, StreamId
+from streamgauge.processors.reassembly.partition_time import PartitionTime
+from streamgauge.schemas.records import Contents, Record
+
+__all__ = ["HOLE_SEEKS", "Core", "Delivery", "Start", "WorkedPartition", "Write"]
+
+HOLE_SEEKS: Final = 3
+_BREATH_S: Final = 0.005  # how long the loop may be kept from others
+_LOOK_EVERY: Final = 32  # records between two looks at the clock
+_BROKER_TIME: Final = 1  # `timestamp_type` of LogAppendTime
+
+
+class Core(Protocol):
+    """What the engine needs of `reassembly.partition.Partition`."""
+
+    deadlines: Deadlines
+
+    @property
+    def time(self) -> PartitionTime: ...
+    @property
+    def closed(self) -> Mapping[StreamId, ClosedStream]: ...
+    def feed(self, arrival: Arrival) -> list[Emission]: ...
+    def low_water(self, position: int) -> int: ...
+
+
+class Delivery(Protocol):
+    """The way out of one partition; `delivery.AtLeastOnce` is one."""
+
+    def emit(self, message: Message) -> None: ...
+    async def push(self) -> None: ...
+    async def flush(self, draft: Draft) -> Flushed: ...
+
+
+Write = Callable[[FinishedStream, int, str], tuple[Record, Contents]]
+"""A finished stream of this partition as record and contents, closed under these rules (the hash of the deadlines)."""
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Where work on a partition begins."""
+
+    low_water: Mark  # what is read first
+    resume_at: int  # P: what belongs to an offset below it stands in Kafka already
+    deadlines: Deadlines  # from P on
+
+
+class _Owed(NamedTuple):
+    """An emission with what it needs later."""
+
+    finished: Finished
+    closed: ClosedStream
+    cause: Arrival
+    rules: str
+
+
+class WorkedPartition:
+    """The state of one assigned partition, from assignment to revocation."""
+
+    def __init__(
+        self,
+        *,
+        partition: int,
+        generation: int,
+        start: Start,
+        core: Core,
+        ledger: Ledger,
+        delivery: Delivery,
+        log: Log,
+        sinks: Sinks,
+        write: Write,
+        broker_time: bool,
+    ) -> None:
+        self.partition = partition
+        self.generation = generation
+        self.position = start.low_water.offset
+        self.counters = Counters()
+        self._core, self._ledger, self._delivery, self._log = core, ledger, delivery, log
+        self._sinks, self._write, self._broker_time = sinks, write, broker_time
+        self._deadlines, self._resume_at = start.deadlines, start.resume_at
+        self._append_us = start.low_water.append_us
+        self._timeline = Timeline(start.low_water)
+        self._fuse = Fuse()
+        self._owed: list[_Owed] = []  # closed below P and not listed there
+        self._seeks = 0
+        self._resumed = False
+        self._stopped = False  # works nothing more
+        self._torn = False  # in the middle of a frame, or of a flush that failed: flushes nothing more
+        self._flushing = asyncio.Lock()
+        self._breath = time.perf_counter()
+        self._resume_if_reached(self.position)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether all that was worked before has been read again."""
+        return self._resumed
+
+    @property
+    def low_water(self) -> int:
+        """The first offset a restart would have to read, as the core knows it."""
+        return self._core.low_water(self.position)
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits for partition time to go on: an open stream, an id to forget."""
+        return self.low_water < self.position or bool(self._core.closed)
+
+    def stop(self) -> None:
+        """Work nothing more, from the next frame border on."""
+        self._stopped = True
+
+    # the way in
+
+    async def work(self, slice_: Slice) -> None:
+        """Work what a fetch brought; records below the position were worked before and are passed over."""
+        records = slice_.records
+        if self._stopped or not records or records[-1].offset < self.position:
+            return
+        if records[0].offset > self.position and not await self._bridge(records[0].offset):
+            return
+        self._seeks = 0
+        await self._work(records)
+
+    async def _work(self, records: Sequence[LogRecord]) -> None:
+        for count, record in enumerate(records, 1):
+            if self._stopped:
+                return
+            if record.offset < self.position:
+                continue
+            if self._step(record):
+                await self._delivery.push()
+            if count % _LOOK_EVERY == 0 and time.perf_counter() - self._breath > _BREATH_S:
+                await asyncio.sleep(0)
+                self._breath = time.perf_counter()
+
+    async def _bridge(self, first: int) -> bool:
+        """The log goes on at `first`, beyond the position: whether what lies between is accounted for."""
+        bounds = await self._log.bounds(self._sinks.chunks, self.partition)
+        self.lose_before(min(bounds.start, first))
+        if self.position >= first:
+            return True
+        if self._seeks < HOLE_SEEKS:
+            self._seeks += 1
+            await self._log.seek(self.partition, self.position)
+            return False
+        await self._work(await self._log.fetch(self._sinks.chunks, self.partition, self.position, first))
+        if self._stopped:
+            return False
+        if self.position < first:
+            self.counters.absent_offsets += first - self.position
+            self._pass_over(first)
+        return True
+
+    def lose_before(self, start: int) -> None:
+        """The log begins here. If that is beyond the position, what was in between is gone."""
+        lost = start - self.position
+        if lost <= 0:
+            return
+        self.counters.lost_by_retention += lost
+        logbook.error("lost_by_retention", partition=self.partition, offset=self.position, offsets=lost)
+        self._pass_over(start)
+
+    def _pass_over(self, offset: int) -> None:
+        self.position = offset
+        self._timeline.add(Mark.of(offset, self._core.time))
+        self._resume_if_reached(offset)
+
+    def _step(self, record: LogRecord) -> bool:
+        """One record, from frame border to frame border; whether anything was emitted."""
+        offset = record.offset
+        append_us = self._append_time(record)
+        self._resume_if_reached(offset)
+        if append_us != self._append_us:
+            self._timeline.add(Mark.of(offset, self._core.time))
+            self._append_us = append_us
+        self._torn = True
+        arrival = Arrival(offset, append_us, record.key, record.value, record.headers)
+        emissions = self._feed(arrival)
+        for emission in emissions:
+            self._take(emission, arrival)
+        self.position = offset + 1
+        self.counters.records += 1
+        self._torn = False
+        self._watch_fuse()
+        return self._resume_if_reached(self.position) or bool(emissions)
+
+    def _append_time(self, record: LogRecord) -> int:
+        """The append time, proven to be the broker's: deadlines judged on the producers' clocks would lie."""
+        if self._broker_time and record.timestamp_type != _BROKER_TIME:
+            raise RefusalError(
+                f"topic {self._sinks.chunks!r} carries the producers' time (partition {self.partition}, offset "
+                f"{record.offset}): set its message.timestamp.type to LogAppendTime, or for a demo start with "
+                "time='producer'"
+            )
+        timestamp = record.timestamp
+        return timestamp * 1000 if timestamp is not None and timestamp >= 0 else self._append_us or 0
+
+    def _feed(self, arrival: Arrival) -> list[Emission]:
+        try:
+            return self._core.feed(arrival)
+        except Exception as fault:  # noqa: BLE001 - the core must not raise; if it does, one message pays, not its batch
+            logbook.error("core_failed", partition=self.partition, offset=arrival.offset, fault=logbook.where(fault))
+            return [Dead(arrival, "internal", type(fault).__name__)]
+
+    def _watch_fuse(self) -> None:
+        if self._resumed:
+            self._fuse.worked()
+        if self._fuse.blown:
+            raise RefusalError(
+                f"more than {FUSE_UNREADABLE_MAX} of {FUSE_RECORDS} consecutive messages of topic "
+                f"{self._sinks.chunks!r}, partition {self.partition}, are no frames (up to offset {self.position - 1}; "
+                f"they stand in {self._sinks.dead!r}): is this the topic the shims write to?"
+            )
+
+    # the way out
+
+    def _take(self, emission: Emission, cause: Arrival) -> None:
+        """Hand one emission on, unless it belongs to an offset below P."""
+        if isinstance(emission, Finished):
+            owed = _Owed(emission, self._core.closed[emission.stream.id], cause, self._core.deadlines.rules)
+            if self._resumed:
+                self._emit(owed)
+            else:
+                self._owed.append(owed)
+        elif self._resumed:
+            self._bury(emission)
+
+    def _bury(self, dead: Dead) -> None:
+        self._delivery.emit(dead_letter(dead, sinks=self._sinks, partition=self.partition))
+        self.counters.dead[dead.reason] += 1
+        if dead.reason in UNREADABLE:
+            self._fuse.unreadable()
+
+    def _emit(self, owed: _Owed) -> None:
+        stream, cause = owed.finished.stream, owed.cause
+        self._ledger.close(stream.id, owed.closed)
+        try:
+            messages = self._messages(stream, owed.rules)
+        except Exception as fault:  # noqa: BLE001 - as in `_feed`; the frames are still in the log, and the letter says where
+            logbook.error("record_failed", partition=self.partition, offset=cause.offset, fault=logbook.where(fault))
+            self._bury(Dead(cause, "internal", f"record: {type(fault).__name__}"))
+            return
+        for message in messages:
+            self._delivery.emit(message)
+        self.counters.finished += 1
+
+    def _messages(self, stream: FinishedStream, rules: str) -> list[Message]:
+        record, contents = self._write(stream, self.partition, rules)
+        messages = [record_message(record, sinks=self._sinks, partition=self.partition)]
+        if (topic := self._sinks.contents) is not None:
+            messages.append(contents_message(contents, topic=topic, sinks=self._sinks, partition=self.partition))
+        return messages
+
+    def _resume_if_reached(self, offset: int) -> bool:
+        """At P the new deadlines begin to count, and what closed below it unlisted is emitted; whether anything was."""
+        if self._resumed or offset < self._resume_at:
+            return False
+        self._resumed = True
+        self._core.deadlines = self._deadlines
+        owed, self._owed = self._owed, []
+        self.counters.rules_changed += len(owed)
+        for emission in owed:
+            self._emit(emission)
+        if owed:
+            logbook.warning("rules_changed", partition=self.partition, streams=len(owed))
+        return bool(owed)
+
+    async def flush(self) -> None:
+        """Bring all that was emitted to Kafka, then the ledger, then the group's offset, if there is anything new."""
+        async with self._flushing:
+            if self._torn or not self._resumed or not self._ledger.stale(self.position):
+                return
+            draft = self._draft()
+            try:
+                flushed = await self._delivery.flush(draft)
+            except BaseException:
+                self._stopped = self._torn = True
+                raise
+            self._ledger.written(draft, flushed.offsets)
+            self.counters.flushes += 1
+            if flushed.committed is Committed.DONE:
+                self._ledger.committed(draft.low_water.offset)
+            elif flushed.committed is Committed.REFUSED:
+                self._stopped = self._torn = True
+                logbook.info("overtaken", partition=self.partition, generation=self.generation)
+
+    def _draft(self) -> Draft:
+        """The ledger entry for this frame border."""
+        position = Mark.of(self.position, self._core.time)
+        self._timeline.add(position)
+        return self._ledger.draft(
+            position=position,
+            low_water=self._timeline.let_go(self.low_water),
+            deadlines=msgspec.structs.asdict(self._core.deadlines),
+            horizon_us=self._core.deadlines.late_horizon_us,
+        )
