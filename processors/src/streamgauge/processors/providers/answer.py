@@ -28,7 +28,7 @@ from streamgauge.processors.providers.parts import (
     TextSoFar,
     ToolSoFar,
 )
-from streamgauge.schemas.records import Choice
+from streamgauge.schemas.records import Choice, Reasoning, Refusal, Text
 
 __all__ = [
     "Answer",
@@ -90,13 +90,14 @@ class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):
 class ChoiceSoFar:
     """One answer of several: its parts by the key the API gives them, in the order they began."""
 
-    __slots__ = ("finish_reason", "index", "parts", "role")
+    __slots__ = ("finish_reason", "index", "open_tools", "parts", "role")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.role: str | None = None
         self.finish_reason: str | None = None
         self.parts: dict[object, PartSoFar] = {}
+        self.open_tools: dict[object, ToolSoFar] = {}  # the call that grows now, by the key its fragments carry
 
     def text(self, key: object = "text", *, refusal: bool = False) -> TextSoFar:
         """The text under this key, begun if it is new."""
@@ -130,15 +131,23 @@ class ChoiceSoFar:
         """The tool calls, in the order they began."""
         return [part for part in self.parts.values() if isinstance(part, ToolSoFar)]
 
+    def abandon_tools(self) -> None:
+        """Nothing more will come: what was never said to be complete is not."""
+        for tool in self.tools():
+            if tool.complete is None:
+                tool.complete = False
+
     def choice(self, *, generation: int) -> Choice:
-        """The choice as the contents hold it."""
+        """The choice as the contents hold it: parts that only began say nothing and are left out."""
         parts = [part.part() if isinstance(part, _GROWING) else part for part in self.parts.values()]
+        told = [part for part in parts if part not in _EMPTY]
         return Choice(
-            index=self.index, role=self.role, parts=parts, finish_reason=self.finish_reason, generation=generation
+            index=self.index, role=self.role, parts=told, finish_reason=self.finish_reason, generation=generation
         )
 
 
 _GROWING: Final = (TextSoFar, ReasoningSoFar, ToolSoFar, AudioSoFar, OpaqueSoFar)
+_EMPTY: Final = (Text(text=""), Refusal(text=""), Reasoning(text=""), Reasoning(text="", summary=True))
 
 
 class Answer:

@@ -6,14 +6,16 @@ its own: what it must remember between events stands in the `Answer`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from streamgauge.processors.providers.answer import Answer, Output, Usage
 from streamgauge.processors.providers.json_values import Document
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
 
-__all__ = ["Api", "Document"]
+__all__ = ["MARKER", "Api", "Document"]
+
+MARKER: Final = b"[DONE]"  # the one payload that is no JSON; the SDKs test for it as a prefix too
 
 
 class Api(Protocol):
@@ -29,6 +31,10 @@ class Api(Protocol):
 
     def recognises(self, document: Document) -> bool:
         """Whether this event, or this whole body, can only be of this API."""
+        ...
+
+    def provider_in(self, document: Document) -> str | None:
+        """The provider this event can only be of, where its shape betrays one."""
         ...
 
     def is_body(self, document: Document) -> bool:

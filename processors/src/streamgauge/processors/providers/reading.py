@@ -1,0 +1,303 @@
+"""Reading a body: pieces in, answers out.
+
+A `Reading` takes the pieces a framer found, of one connection or of several that carry the same answer on, and folds
+them into answers, one a generation:
+
+* an event's JSON is parsed once, and read by the stream's API; without a known API the first event that can only be of
+  one decides;
+* where events are numbered, an equal copy is dropped (`duplicates`), an unequal one is a conflict: the first stays;
+* an event that begins another generation opens another answer, so two texts never become one;
+* an error is an error in whatever shape and place: in an event, beside choices, outside the grammar, as a whole body;
+* an event that was whole but for its last line end is read, and the answer warned of;
+* a plain JSON body is one event that holds everything.
+
+Whatever the bytes are, nothing raises. What is worth saying about oddities stands in the answers' `warnings`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from typing import Any, Final
+
+from streamgauge.processors.providers.answer import Answer, Ending, Output
+from streamgauge.processors.providers.api import MARKER, Api
+from streamgauge.processors.providers.errors import error_in, error_of, error_outside, error_page
+from streamgauge.processors.providers.json_values import Document, decode
+from streamgauge.processors.providers.registry import recognise
+from streamgauge.schemas.framing.events import Event, Piece
+from streamgauge.schemas.framing.sse import SseFramer
+
+__all__ = ["Reading"]
+
+_STATUS_REFUSED: Final = 400
+_SIGNED_EVENTS: Final = 4  # a provider shows itself in the first events or not at all
+_KEPT_BYTES_MAX: Final = 256 * 1024  # of a body without events, kept until its end shows what it was
+_NOTHING: Final = Output.NOTHING
+
+
+class Reading:
+    """Folds the pieces of a body into answers. `status` is the response's."""
+
+    __slots__ = (
+        "_finished",
+        "_numbers",
+        "_outside",
+        "_refused",
+        "answers",
+        "api",
+        "comments",
+        "conflicts",
+        "duplicates",
+        "end",
+        "events",
+        "provider",
+    )
+
+    def __init__(self, api: Api | None, provider: str | None = None, *, status: int | None = None) -> None:
+        self.api = api
+        self.provider = provider
+        self.answers = [Answer()]
+        self.events = 0  # whole events, dropped copies included
+        self.comments = 0
+        self.duplicates = 0
+        self.conflicts = 0
+        self.end = 0  # offset behind the last piece
+        self._refused = status is not None and status >= _STATUS_REFUSED
+        self._numbers = _Numbers()
+        self._outside = b""  # what stands outside the grammar of a body without events
+        self._finished = False
+
+    @property
+    def answer(self) -> Answer:
+        """The generation that is being read: the last one."""
+        return self.answers[-1]
+
+    @property
+    def ending(self) -> Ending | None:
+        """What decided how the last generation ended, once something has."""
+        return self.answers[-1].ending
+
+    @property
+    def unknown_events(self) -> int:
+        """Events nobody knows the meaning of, over all generations."""
+        return sum(answer.unknown_events for answer in self.answers)
+
+    def read(self, event: Event) -> Output:
+        """Take one piece; say what kinds of generated output it brought."""
+        self.end = event.end
+        if event.piece:
+            return self._read_other(event)
+        self.events += 1
+        document = None if event.data.startswith(MARKER) else decode(event.data)
+        if type(document) is dict:
+            return self._read_document(event, document)
+        return self._read_value(event, document)
+
+    def ends_well(self) -> bool:
+        """Whether a proper end of the body now is terminal evidence."""
+        return self.api is not None and self.api.ends_at_eof(self.answers[-1], provider=self.provider)
+
+    def content_complete(self) -> bool | None:
+        """Whether the generated content is whole; null where no API says what that means."""
+        return self.api.content_complete(self.answers[-1]) if self.api is not None else None
+
+    def finish(self, *, proper_eof: bool) -> None:
+        """The body is over; `proper_eof` if it ended as bodies should. Draws the conclusions only an end allows."""
+        if self._finished:
+            return
+        self._finished = True
+        if self._outside and not self.events:
+            self._read_bare_body()
+        answer = self.answers[-1]
+        if proper_eof and answer.ending is None and self.ends_well():
+            answer.end("completed", "eof", offset=self.end)
+        self._conclude(answer)
+
+    # ------------------------------------------------------------------ events
+
+    def _read_document(self, event: Event, document: Document) -> Output:
+        answer = self.answers[-1]
+        api = self.api
+        if self._refused or (api is None and recognise(document) is None):
+            return self._read_foreign(answer, event, document)
+        if api is None:
+            api = self.api = recognise(document)
+            assert api is not None  # noqa: S101 - the line above
+        if answer.events and api.starts_anew(answer, document):
+            answer = self._begin_anew()
+        number = api.event_key(document)
+        if number is not None and not self._take(number, event.data):
+            return _NOTHING
+        answer.events += 1
+        if self.provider is None and answer.events <= _SIGNED_EVENTS:
+            self.provider = api.provider_in(document)
+        if "error" in document or event.name == "error" or document.get("type") == "error":
+            _note_error(answer, event, document)
+        if not api.is_body(document):
+            return api.read(answer, event, document)
+        output = api.read_body(answer, document, end=event.end)
+        answer.end("completed", "json body", offset=event.end)
+        return output
+
+    def _read_foreign(self, answer: Answer, event: Event, document: Document) -> Output:
+        """An event of no known API, or the body of a refusal."""
+        answer.events += 1
+        if self._refused:
+            answer.fail(error_of(document), "error body", offset=event.end)
+        elif not _note_error(answer, event, document):
+            answer.unknown_events += 1
+        return _NOTHING
+
+    def _read_value(self, event: Event, value: Any) -> Output:
+        """An event that is no JSON object: the marker, a list, text, or a whole body that is no JSON."""
+        if event.end == len(event.data) and b"data:" in event.data:
+            return self._read_block(event.data, end=event.end)  # a whole body under a content type that lied
+        answer = self.answers[-1]
+        answer.events += 1
+        found = error_outside(event.data) if event.data[:1] in (b"[", b"<") else None
+        if found is not None:
+            answer.fail(*found, offset=event.end)
+        elif self._refused:
+            answer.fail(error_page(event.data) if value is None else error_of(value), "error body", offset=event.end)
+        elif event.name == "error":
+            answer.fail(error_page(event.data), "error event", offset=event.end)
+        elif self.api is not None:
+            return self.api.read(answer, event, None)
+        else:
+            answer.unknown_events += 1
+        return _NOTHING
+
+    # ------------------------------------------------------------------ what is no event
+
+    def _read_other(self, event: Event) -> Output:
+        match event.piece:
+            case Piece.COMMENT:
+                self.comments += 1
+                return _NOTHING
+            case Piece.OUTSIDE:
+                return self._read_outside(event.data, end=event.end)
+            case _:
+                return self._read_tail(event)
+
+    def _read_outside(self, data: bytes, *, end: int) -> Output:
+        """Bytes the grammar has no place for: an error, or something to warn of."""
+        answer = self.answers[-1]
+        found = error_outside(data)
+        if found is not None:
+            answer.fail(*found, offset=end)
+        elif not self.events and len(self._outside) < _KEPT_BYTES_MAX:
+            self._outside += data[:_KEPT_BYTES_MAX] + b"\n"
+        else:
+            answer.warn("outside_grammar")
+        return _NOTHING
+
+    def _read_tail(self, event: Event) -> Output:
+        """What was open when the body ended: an event that is whole but for its line end counts."""
+        self.answers[-1].warn("tail_unterminated")
+        data = event.data
+        if data.lstrip()[:1] not in (b"{", b"["):
+            return self._read_block(data + b"\n\n", end=event.end)
+        if error_outside(data) is None and type(decode(data)) is dict and self.events:
+            return self.read(Event(Piece.EVENT, "", data, event.end))  # a line of NDJSON
+        return self._read_outside(data, end=event.end)
+
+    def _read_block(self, data: bytes, *, end: int) -> Output:
+        """Read bytes as SSE; of events only those that are whole."""
+        framer = SseFramer()
+        output = _NOTHING
+        for piece in [*framer.feed(data), *framer.finish()]:
+            if piece.piece is Piece.OUTSIDE:
+                self._read_outside(piece.data, end=end)
+            elif piece.piece is Piece.EVENT and _is_whole(piece.data):
+                output |= self.read(piece._replace(end=end))
+        return output
+
+    def _read_bare_body(self) -> None:
+        """A body without one event: one plain document after all, or the text of a refusal."""
+        document = decode(self._outside)
+        if type(document) is dict:
+            self._read_document(Event(Piece.EVENT, "", self._outside, self.end), document)
+        elif self._refused:
+            self.answers[-1].fail(error_page(self._outside), "error body", offset=self.end)
+        else:
+            self.answers[-1].warn("outside_grammar")
+
+    # ------------------------------------------------------------------ generations and copies
+
+    def _begin_anew(self) -> Answer:
+        self._conclude(self.answers[-1])
+        self._numbers = _Numbers()
+        answer = Answer()
+        self.answers.append(answer)
+        return answer
+
+    def _take(self, number: int, data: bytes) -> bool:
+        """Whether no event of this number was read before."""
+        before, now = self._numbers.note(number, data)
+        if before is None:
+            return True
+        if before == now:
+            self.duplicates += 1
+        else:
+            self.conflicts += 1
+        return False
+
+    def _conclude(self, answer: Answer) -> None:
+        """Nothing more will come for this answer: say so where that leaves things open."""
+        api = self.api
+        if api is None:
+            return
+        if not api.content_complete(answer):
+            for choice in answer.choices.values():
+                choice.abandon_tools()
+        if answer.ending is not None and answer.ending.kind == "completed" and answer.choices and not answer.finished():
+            answer.warn("no_finish_reason")
+        usage = api.usage(answer.usage_raw or {})
+        stated = (usage.input, usage.output, usage.total)
+        if None not in stated and usage.total != (usage.input or 0) + (usage.output or 0):
+            answer.warn("usage_inconsistent")
+
+
+class _Numbers:
+    """The event numbers of one generation with a checksum of each event, four bytes a number where they are dense."""
+
+    __slots__ = ("_dense", "_first", "_sparse")
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._dense = array("I")
+        self._sparse: dict[int, int] = {}
+
+    def note(self, number: int, data: bytes) -> tuple[int | None, int]:
+        """The checksum noted under this number before, if any, and this one, which is noted if there was none."""
+        now = zlib.crc32(data)
+        if self._first is None:
+            self._first = number
+        at = number - self._first
+        if at == len(self._dense):
+            if number in self._sparse:
+                return self._sparse[number], now
+            self._dense.append(now)
+            return None, now
+        if 0 <= at < len(self._dense):
+            return self._dense[at], now
+        before = self._sparse.get(number)
+        if before is None:
+            self._sparse[number] = now
+        return before, now
+
+
+def _note_error(answer: Answer, event: Event, document: Document) -> bool:
+    """If the event is or carries an error, the answer has failed."""
+    found = error_in(document)
+    if found is None and event.name == "error":
+        found = error_of(document)
+    if found is None:
+        return False
+    answer.fail(found, "error event", offset=event.end)
+    return True
+
+
+def _is_whole(data: bytes) -> bool:
+    return data.startswith(MARKER) or type(decode(data)) is dict

@@ -1,0 +1,91 @@
+"""Which wire API a stream speaks, and which provider serves it.
+
+One line an API. It is asked in this order: what the user said, the route, the first event that can only be of one API
+(`recognise`, which `Reading` does). A provider is named by the user, by the host, or by a shape of events that only one
+provider has. A stream of an API nobody knows is framed all the same, so that its events and bytes count.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from streamgauge.processors.providers.anthropic_messages import ANTHROPIC_MESSAGES
+from streamgauge.processors.providers.api import Api
+from streamgauge.processors.providers.hosts import provider_at
+from streamgauge.processors.providers.json_values import Document
+from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
+from streamgauge.processors.providers.openai_responses import OPENAI_RESPONSES
+from streamgauge.schemas.framing.kinds import Framing
+from streamgauge.schemas.routes import route
+
+__all__ = ["APIS", "Detected", "by_name", "detect", "recognise"]
+
+APIS: Final[tuple[Api, ...]] = (
+    OPENAI_CHAT,
+    OPENAI_RESPONSES,
+    ANTHROPIC_MESSAGES,
+)
+
+_BY_NAME: Final = {api.name: api for api in APIS}
+_FRAMINGS: Final[dict[str, Framing]] = {
+    "text/event-stream": Framing.SSE,
+    "text/html": Framing.JSON,  # a page is one document too
+    "application/x-ndjson": Framing.NDJSON,
+    "application/ndjson": Framing.NDJSON,
+    "application/jsonl": Framing.NDJSON,
+    "application/x-jsonlines": Framing.NDJSON,
+    "application/stream+json": Framing.NDJSON,
+}
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+
+
+class Detected(NamedTuple):
+    """What is known of a stream before its events are read."""
+
+    api: Api | None
+    provider: str | None
+    framing: Framing
+
+
+def by_name(name: str | None) -> Api | None:
+    """The API of this name."""
+    return _BY_NAME.get(name or "")
+
+
+def recognise(document: Document) -> Api | None:
+    """The API this event, or this whole body, can only be of."""
+    return next((api for api in APIS if api.recognises(document)), None)
+
+
+def detect(
+    *,
+    api: str | None,
+    provider: str | None,
+    method: str | None,
+    host: str | None,
+    path: str | None,
+    content_type: str | None,
+    body_start: bytes,
+) -> Detected:
+    """API, provider and framing from what was said and seen. A null API may still be recognised by its events."""
+    named = by_name(api)
+    if named is None and method is not None and path is not None:
+        found = route(method, path)
+        named = by_name(found.api) if found is not None else None
+    return Detected(named, provider or provider_at(host), _framing(content_type, body_start))
+
+
+def _framing(content_type: str | None, body_start: bytes) -> Framing:
+    """The framing by content type; where that says nothing of streams, the first byte tells a document from a stream.
+
+    An SSE body whose content type says JSON is recorded (a proxy's), and JSON under SSE is common (errors): the framer
+    of SSE keeps such bytes, so the type is believed there.
+    """
+    media = (content_type or "").partition(";")[0].strip().lower()
+    known = _FRAMINGS.get(media)
+    if known is not None:
+        return known
+    first = body_start.lstrip(_BLANK)[:1]
+    if first in (b"{", b"[", b"<") or (not first and media.endswith("json")):
+        return Framing.JSON
+    return Framing.SSE
