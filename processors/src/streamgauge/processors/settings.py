@@ -209,7 +209,7 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     present = {name: value for name, value in given.items() if value is not None}
     _refuse_unknown(present, "on the command line")
     try:
-        return FromFile(**present)
+        return Settings.model_construct(**dict(FromFile(**present)))
     except ValidationError as error:
         lines = [_line(problem, given=present, file=file) for problem in error.errors(include_url=False)]
         raise SettingsError("; ".join(lines)) from None  # the cause would show values, secrets among them

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from typing import Protocol
 
 from streamgauge.processors.engine.assignment import Build
 from streamgauge.processors.engine.delivery import AtLeastOnce
@@ -14,12 +16,23 @@ from streamgauge.processors.engine.emissions import Sinks
 from streamgauge.processors.engine.ledger import Ledger
 from streamgauge.processors.engine.ports import Log, Outlet
 from streamgauge.processors.engine.restore import restore
-from streamgauge.processors.engine.worked_partition import WorkedPartition, Write
+from streamgauge.processors.engine.worked_partition import Core, WorkedPartition, Write
+from streamgauge.processors.reassembly.closed import ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines
+from streamgauge.processors.reassembly.finished import StreamId
 from streamgauge.processors.reassembly.partition import Partition
+from streamgauge.processors.reassembly.partition_time import PartitionTime
 from streamgauge.processors.settings import Settings
 
-__all__ = ["builder", "deadlines_of", "sinks_of"]
+__all__ = ["NewCore", "builder", "deadlines_of", "sinks_of"]
+
+
+class NewCore(Protocol):
+    """Makes the core of a partition, as it stood at the low water."""
+
+    def __call__(
+        self, *, deadlines: Deadlines, time: PartitionTime, closed: Mapping[StreamId, ClosedStream]
+    ) -> Core: ...
 
 
 def deadlines_of(settings: Settings) -> Deadlines:
@@ -48,7 +61,7 @@ def sinks_of(settings: Settings) -> Sinks:
     )
 
 
-def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write) -> Build:
+def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write, core: NewCore = Partition) -> Build:
     """What restores one partition for one generation."""
     deadlines, sinks = deadlines_of(settings), sinks_of(settings)
 
@@ -61,7 +74,7 @@ def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write) -> Bu
             partition=partition,
             generation=generation,
             start=start,
-            core=Partition(
+            core=core(
                 deadlines=restored.rebuilt_under,
                 time=start.low_water.time,
                 closed=memory.closed if memory is not None else {},
