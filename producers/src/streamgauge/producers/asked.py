@@ -6,12 +6,15 @@ are. Allow-lists, scrubbing, hashing and the question which call and attempt it 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
     from streamgauge.producers.stream import Stream
+
+_OF_RESPONSES: Final = re.compile(r".*/responses(/[^/]+)?/?")
 
 __all__ = ["Asked"]
 
@@ -31,3 +34,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None  # the read timeout the client set
     sdk: str | None = None  # "openai-python/3.57.0"
     traceparent: str | None = None  # the W3C header the request carries, if any
+
+    @property
+    def is_of_responses(self) -> bool:
+        """It asks for a response of the Responses API, which can be resumed by its id."""
+        return self.path is not None and _OF_RESPONSES.fullmatch(self.path) is not None

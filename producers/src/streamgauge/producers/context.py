@@ -7,16 +7,16 @@ trace is read from OpenTelemetry if the application has loaded it, else from the
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from streamgauge.producers.guard import Guard, guarded
 from streamgauge.schemas.frames import Context
 
-__all__ = ["FIELDS", "LATEST", "Scope", "current", "scope", "trace_from_header", "trace_of_otel"]
+__all__ = ["FIELDS", "LATEST", "Holding", "Scope", "current", "trace_from_header", "trace_of_otel"]
 
 FIELDS: Final = frozenset(field.name for field in msgspec.structs.fields(Context))
 
@@ -42,16 +42,27 @@ def current() -> Scope:
     return _SCOPE.get()
 
 
-@contextmanager
-def scope(*, call: str | None = None, tags: Mapping[str, str] | None = None, **fields: str | None) -> Iterator[None]:
-    """Let fields, tags and a call id hold for the streams opened inside; inner ones add to outer ones."""
-    outer = _SCOPE.get()
-    inner = Scope({**outer.fields, **fields}, {**outer.tags, **(tags or {})}, call or outer.call)
-    token = _SCOPE.set(inner)
-    try:
-        yield
-    finally:
-        _SCOPE.reset(token)
+class Holding:
+    """Lets fields, tags and a call hold for the streams opened inside; inner ones add to outer ones."""
+
+    def __init__(self, guard: Guard, scope: Scope) -> None:
+        self._guard = guard
+        self._scope = scope
+        self._token: Token[Scope] | None = None
+
+    @guarded
+    def __enter__(self) -> None:
+        outer, inner = _SCOPE.get(), self._scope
+        merged = Scope({**outer.fields, **inner.fields}, {**outer.tags, **inner.tags}, inner.call or outer.call)
+        self._token = _SCOPE.set(merged)
+
+    @guarded
+    def __exit__(self, *exit_of_the_block: object) -> None:
+        if self._token is not None:
+            _SCOPE.reset(self._token)
+
+    def _failed(self, error: Exception, where: str) -> None:
+        self._guard.caught(error, f"context.{where}")
 
 
 def trace_of_otel() -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 """What passes from the host's threads to the gauge's own: plain values, appended to one deque.
 
 A chunk is the bare tuple `(link, seq, got_ns, asked_ns, data)`: it is the one thing that happens often. Everything
-else is `(link, event)`.
+else is `(link, event, cost)`, where `cost` is what it was charged to the buffer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from streamgauge.producers.asked import Asked
 from streamgauge.schemas.words import AttemptKind, Format, How, Resumable
 
-__all__ = ["Closed", "HeadCame", "Noted", "Opened", "Said"]
+__all__ = ["Closed", "Event", "HeadCame", "Noted", "Opened", "Said"]
 
 
 class Said(NamedTuple):
@@ -39,6 +39,8 @@ class Opened(NamedTuple):
     said: Said
     context: Mapping[str, str | None]
     tags: Mapping[str, str]
+    trace: tuple[str, str] | None  # of the active OpenTelemetry span
+    body_bytes: int | None  # the size of a body there was no room for
     before: int | None  # the link opened before it in the same context: a retry follows that one
 
 
@@ -61,6 +63,8 @@ class Noted(NamedTuple):
     model: str | None
     error: str | None
     tool_event: Mapping[str, Any] | None
+    call: bytes | None = None  # of a stream this process does not hold
+    attempt: int = 0
 
 
 class Closed(NamedTuple):
@@ -69,6 +73,10 @@ class Closed(NamedTuple):
     time_ns: int
     how: How
     chunks: int  # all that came, the dropped ones included
+    asked_ns: int | None  # since when a read was outstanding
     reading: bool | None
     cause: str | None
     message: str | None
+
+
+Event = Opened | HeadCame | Noted | Closed

@@ -1,61 +1,77 @@
 """The swallow-loudly rule: nothing of ours reaches the host, and nothing of ours vanishes unseen.
 
-Every method the host calls goes through one door, `guarded`. An exception inside becomes a count
-(`internal_errors`), a line in the log written by the gauge's own thread, and `None` for the host. Only `Exception` is
+Every method the host calls goes through one door, `guarded`. An exception inside becomes a count (`internal_errors`), a
+line in the log written by the gauge's own thread, and for the host a value that does no harm. Only `Exception` is
 caught: Ctrl-C, `SystemExit`, `GeneratorExit` and cancellation belong to the host.
 
-`raise_internal_errors` (a setting, for our own tests) lets them through instead, so that no test passes over a bug.
+`raise_internal_errors`, a setting for our own tests, lets them through instead, so that no test passes over a bug.
+Nothing else turns it on: under pytest, too, a guest breaks nobody's tests.
 """
 
 from __future__ import annotations
 
 import functools
+import traceback
 from collections import deque
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from streamgauge.producers.counters import Tally
 
 __all__ = ["Guard", "Guarded", "guarded"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-REMEMBERED = 100  # errors waiting to be logged; more are only counted
+REMEMBERED: Final = 100  # errors waiting to be logged; more are only counted
 
 
 class Guard:
     """Counts what was swallowed and keeps it for the log."""
 
-    def __init__(self, *, raises: bool = False) -> None:
-        self.raises = raises
-        self.count = 0
-        self.unlogged: deque[tuple[str, Exception]] = deque(maxlen=REMEMBERED)
+    def __init__(self, tally: Tally, *, raises: bool = False) -> None:
+        self._tally = tally
+        self._raises = raises
+        self._unlogged: deque[str] = deque(maxlen=REMEMBERED)
+        self._logged: set[str] = set()
 
-    def caught(self, error: Exception, where: str) -> None:
-        """Take note of an error of ours; raise it again only where the settings ask for that."""
-        self.count += 1
-        self.unlogged.append((where, error))
-        if self.raises:
+    def caught(self, error: Exception, where: str, *, raises: bool = True) -> None:
+        """Take note of an error of ours. On the host's thread the settings may ask for it to be raised again."""
+        self._tally.add("internal_errors")
+        self._unlogged.append(f"{type(error).__name__} in {where}, {_place(error)}")
+        if raises and self._raises:
             raise error
+
+    def news(self) -> Iterator[str]:
+        """What happened since the last call, each kind once. For the gauge's thread: logging is I/O."""
+        while self._unlogged:
+            line = self._unlogged.popleft()
+            if line not in self._logged and len(self._logged) < REMEMBERED:
+                self._logged.add(line)
+                yield line
 
 
 class Guarded(Protocol):
-    """Whatever the host calls has a way to fail: count, remember, go on."""
+    """Whatever the host calls has a way to fail: count, remember, and hand back what does no harm."""
 
-    def _failed(self, error: Exception, where: str) -> None: ...
-
-
-S = TypeVar("S", bound=Guarded)
+    def _failed(self, error: Exception, where: str) -> Any: ...
 
 
-def guarded(work: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
-    """Let the host call `work`: what it raises ends in `_failed`, and the host gets `None`."""
+W = TypeVar("W", bound=Callable[..., Any])
+
+
+def guarded(work: W) -> W:
+    """Let the host call `work`, a method: what it raises ends in `_failed`, whose answer the host gets."""
     name = work.__name__
 
     @functools.wraps(work)
-    def door(self: S, *args: P.args, **kwargs: P.kwargs) -> R | None:
+    def door(self: Guarded, *args: Any, **kwargs: Any) -> Any:
         # On one line: an exception at the line of a bare `try:` would not be inside it (CPython gives it a NOP of its
         # own), and this is the outermost frame of ours there is.
         try: return work(self, *args, **kwargs)  # noqa: E701  # fmt: skip
-        except Exception as error: return self._failed(error, name)  # noqa: BLE001, E701, SLF001  # fmt: skip
+        except Exception as error: return self._failed(error, name)  # noqa: BLE001, E701  # pyright: ignore[reportPrivateUsage]  # fmt: skip
 
-    return door
+    return cast("W", door)
+
+
+def _place(error: Exception) -> str:
+    """The line it came from: our code, never the host's values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"

@@ -38,11 +38,13 @@ class RandomIds:
     def call(self) -> bytes:
         """Name a new call: a UUIDv7."""
         random = os.urandom(10)
-        return b"".join((
-            (time.time_ns() // 1_000_000).to_bytes(6, "big"),
-            bytes((0x70 | (random[0] & 0x0F), random[1], 0x80 | (random[2] & 0x3F))),
-            random[3:],
-        ))
+        return b"".join(
+            (
+                (time.time_ns() // 1_000_000).to_bytes(6, "big"),
+                bytes((0x70 | (random[0] & 0x0F), random[1], 0x80 | (random[2] & 0x3F))),
+                random[3:],
+            )
+        )
 
     def link(self) -> bytes:
         """Name a new connection."""

@@ -16,11 +16,11 @@ class Message(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818 - what the sink is, in a word
     """Nothing was sent, or it is not known whether it was: worth trying again. Readers drop the copies."""
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818 - what they are
     """These messages will never be taken: trying again is of no use."""
 
 

@@ -17,7 +17,6 @@ Rules:
 
 from __future__ import annotations
 
-import itertools
 import uuid
 import weakref
 from collections.abc import Iterable, Mapping
@@ -30,28 +29,32 @@ from streamgauge.producers.outbox import Outbox
 from streamgauge.schemas.limits import CHUNK_BYTES_MAX
 from streamgauge.schemas.words import How
 
-__all__ = ["Stream"]
+__all__ = ["HeaderPairs", "Stream"]
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
 
 class Stream:
-    """One open link. Made by `Gauge.open` and `Gauge.stream`."""
+    """One open link. Made by `Gauge.open`."""
 
-    __slots__ = ("__weakref__", "_finalizer", "_link", "_now_ns", "_outbox", "_seqs")
+    __slots__ = ("__weakref__", "_finalizer", "_link", "_now_ns", "_outbox")
 
     def __init__(self, link: Link, outbox: Outbox) -> None:
         self._link = link
         self._outbox = outbox
         self._now_ns = outbox.clock.now_ns
-        self._seqs = itertools.count()
-        self._finalizer = weakref.finalize(self, _collected, link, outbox, self._seqs)
-        self._finalizer.atexit = False  # what is still open then is closed as `shutdown`, by the gauge
+        self._finalizer = weakref.finalize(self, _collected, link, outbox)
+        self._finalizer.atexit = False  # what is open at the end of the process, the gauge closes as `shutdown`
 
     @property
     def call(self) -> str:
-        """The call's id. A retry seen by a tap belongs to an earlier call, which is only known later."""
+        """The call's id. A retry seen by a tap belongs to an earlier call: the gauge's thread sets that right."""
         return str(uuid.UUID(bytes=self._link.call))
+
+    @property
+    def serial(self) -> int:
+        """The number of this link in this process."""
+        return self._link.serial
 
     @property
     def record_id(self) -> str | None:
@@ -75,23 +78,14 @@ class Stream:
     ) -> None:
         """The response headers came; `headers` must not change any more. `location`: where a redirect leads."""
         time_ns = self._now_ns() if at_ns is None else at_ns
-        self._outbox.put((self._link, HeadCame(time_ns, status, http_version, headers, location)))
+        self._outbox.put(self._link, HeadCame(time_ns, status, http_version, headers, location))
 
     @guarded
     def chunk(
         self, data: bytes | bytearray | memoryview, *, asked_ns: int | None = None, got_ns: int | None = None
     ) -> None:
         """A read brought `data`. `asked_ns` and `got_ns` are of the gauge's clock; by default `ask` and now."""
-        got = self._now_ns() if got_ns is None else got_ns
-        link = self._link
-        asked = link.asked_ns if asked_ns is None else asked_ns
-        link.asked_ns = None
-        if len(data) > CHUNK_BYTES_MAX:
-            self._long(bytes(data), got, asked)
-        elif self._outbox.admits(link, len(data)):
-            self._outbox.items.append((link, next(self._seqs), got, asked, bytes(data)))
-        else:
-            self._lose(len(data))
+        self._push(bytes(data), len(data), asked_ns, got_ns)
 
     @guarded
     def note(
@@ -104,8 +98,8 @@ class Stream:
         **context: str | None,
     ) -> None:
         """Add to the stream, running or ended: tags, context fields, another model, an error, a tool event."""
-        wall_us = self._outbox.clock.wall_us()
-        self._outbox.note(self._link, Noted(wall_us, dict(tags or {}), context, model, error, tool_event))
+        noted = Noted(self._outbox.clock.wall_us(), dict(tags or {}), context, model, error, tool_event)
+        self._outbox.note(self._link, noted)
 
     @guarded
     def close(
@@ -118,33 +112,44 @@ class Stream:
         at_ns: int | None = None,
     ) -> None:
         """The connection is over. `reading`: a read was outstanding; `cause`: the exception's class."""
-        if self._finalizer.detach() is None:  # atomic: of two closers one gets the object
-            return
         time_ns = self._now_ns() if at_ns is None else at_ns
-        closed = Closed(time_ns, How(how), next(self._seqs), reading, cause, message)
-        self._outbox.put((self._link, closed), wake=True)
+        self._end(time_ns, How(how), reading, cause, message)
 
-    def _long(self, data: bytes, got: int, asked: int | None) -> None:
-        """Number a read that the gauge's thread will split."""
-        pieces = -(-len(data) // CHUNK_BYTES_MAX)
-        admitted = self._outbox.admits(self._link, len(data))
-        seqs = [next(self._seqs) for _ in range(pieces)]
-        if admitted:
-            self._outbox.items.append((self._link, seqs[0], got, asked, data))
+    def _push(self, data: object, size: int, asked_ns: int | None, got_ns: int | None) -> None:
+        got = self._now_ns() if got_ns is None else got_ns
+        link = self._link
+        asked = link.asked_ns if asked_ns is None else asked_ns
+        link.asked_ns = None
+        # A long read will be split, and each part needs a number. Of an object the size is not known: it stays one.
+        seqs = link.seqs
+        more = (size - 1) // CHUNK_BYTES_MAX if size > CHUNK_BYTES_MAX and not link.whole else 0
+        if self._outbox.admits(link, size):
+            # The last thing that can fail, with the number drawn by it: see `_failed`.
+            self._outbox.items.append((link, next(seqs), got, asked, data))
         else:
-            self._link.dropped_bytes += len(data)
+            next(seqs)
+            link.dropped_bytes += size
+        for _ in range(more):
+            next(seqs)
 
-    def _lose(self, size: int) -> None:
-        next(self._seqs)
-        self._link.dropped_bytes += size
+    def _end(self, time_ns: int, how: How, reading: bool | None, cause: str | None, message: str | None) -> None:
+        if self._finalizer.detach() is None:  # of two closers one gets the object, the other nothing
+            return
+        link = self._link
+        self._outbox.put(link, Closed(time_ns, how, next(link.seqs), link.asked_ns, reading, cause, message), wake=True)
 
     def _failed(self, error: Exception, where: str) -> None:
-        if where == "chunk":  # it never reached the outbox: let its number be missing
-            next(self._seqs)
+        if where == "chunk":  # it did not reach the outbox: its number stays missing, so the loss is declared
+            next(self._link.seqs)
+        elif where in {"close", "__exit__", "__aexit__"}:
+            self._finalizer.detach()
+            closed = Closed(self._now_ns(), How.UNKNOWN, next(self._link.seqs), None, None, None, None)
+            self._outbox.put(self._link, closed, wake=True)  # where the first Close did get through, it counts
         self._outbox.guard.caught(error, where)
 
 
-def _collected(link: Link, outbox: Outbox, seqs: itertools.count[int]) -> None:
+def _collected(link: Link, outbox: Outbox) -> None:
     """Close what nobody can close any more. Runs wherever the collector happens to run."""
-    reading = link.asked_ns is not None
-    outbox.put((link, Closed(outbox.clock.now_ns(), How.COLLECTED, next(seqs), reading, None, None)), wake=True)
+    asked_ns = link.asked_ns
+    closed = Closed(outbox.clock.now_ns(), How.COLLECTED, next(link.seqs), asked_ns, asked_ns is not None, None, None)
+    outbox.put(link, closed, wake=True)

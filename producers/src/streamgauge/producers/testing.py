@@ -1,10 +1,10 @@
 """For your own tests: look at what a gauge publishes, without Kafka and without waiting.
 
-    sink, clock = MemorySink(), FakeClock()
-    gauge = Gauge(tenant="test", sink=sink, clock=clock, ids=CountingIds())
-    ...
-    gauge.flush()
-    assert [type(frame).__name__ for frame in sink.frames] == ["Open", "Head", "Data", "Close"]
+sink, clock = MemorySink(), FakeClock()
+gauge = Gauge(tenant="test", sink=sink, clock=clock, ids=CountingIds())
+...
+gauge.flush()
+assert [type(frame).__name__ for frame in sink.frames] == ["Open", "Head", "Data", "Close"]
 """
 
 from __future__ import annotations
