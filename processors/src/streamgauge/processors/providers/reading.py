@@ -83,6 +83,11 @@ class Reading:
         """Events nobody knows the meaning of, over all generations."""
         return sum(answer.unknown_events for answer in self.answers)
 
+    @property
+    def last_number(self) -> int | None:
+        """The highest event number of the last generation; null where events are not numbered."""
+        return self._numbers.last
+
     def read(self, event: Event) -> Output:
         """Take one piece; say what kinds of generated output it brought."""
         self.end = event.end
@@ -132,7 +137,7 @@ class Reading:
         answer.events += 1
         if self.provider is None and answer.events <= _SIGNED_EVENTS:
             self.provider = api.provider_in(document)
-        if "error" in document or event.name == "error" or document.get("type") == "error":
+        if "error" in document or event.name == "error" or "error" in (document.get("type"), document.get("object")):
             _note_error(answer, event, document)
         if not api.is_body(document):
             return api.read(answer, event, document)
@@ -268,6 +273,13 @@ class _Numbers:
         self._first: int | None = None
         self._dense = array("I")
         self._sparse: dict[int, int] = {}
+
+    @property
+    def last(self) -> int | None:
+        """The highest number so far."""
+        if self._first is None:
+            return None
+        return max(self._first + len(self._dense) - 1, max(self._sparse, default=self._first))
 
     def note(self, number: int, data: bytes) -> tuple[int | None, int]:
         """The checksum noted under this number before, if any, and this one, which is noted if there was none."""
