@@ -84,13 +84,14 @@ class AnthropicMessages:
         return _OUTPUTS[output]
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
-        """Another message's start; the same one's, once blocks were read, is the same generation told again."""
-        if document.get("type") != "message_start":
-            return False
-        message_id = text(fields(document.get("message")).get("id"))
-        if answer.response_id is None or message_id == answer.response_id:
-            return bool(answer.choices) and bool(answer.choice().parts)
-        return True
+        """Another message's start; or a block at an index that is taken: the same message told again, or another one
+        whose start was lost."""
+        kind = document.get("type")
+        if kind == "content_block_start":
+            return bool(answer.choices) and ("block", _index(document)) in answer.choice().parts
+        if kind != "message_start" or answer.response_id is None:
+            return kind == "message_start" and bool(answer.choices)
+        return text(fields(document.get("message")).get("id")) != answer.response_id
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:  # noqa: ARG002 - message_stop always comes
         return False

@@ -34,6 +34,7 @@ __all__ = ["OPENAI_CHAT", "OpenAiChat"]
 _DONE_OBJECT: Final = "chat.completion.done"  # Perplexity's last chunk
 _OBJECTS: Final = frozenset({"chat.completion.chunk", "chat.completion", _DONE_OBJECT})
 _KNOWN_WITHOUT_CHOICES: Final = ("latency_checkpoint", "prompt_filter_results", "x_groq", "error", "moderation")
+_OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "refusal")
 _RUNNING: Final = frozenset({"output", "total"})  # canonical fields that still grow while a choice does
 _OUTPUTS: Final = tuple(Output(value) for value in range(16))
 _TEXT, _REASONING, _TOOL, _OTHER = (
@@ -104,8 +105,8 @@ class OpenAiChat:
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
         chunk_id = document.get("id")
-        if chunk_id == answer.response_id or not answer.choices:
-            return False
+        if chunk_id == answer.response_id or not answer.choices or document.get("error"):
+            return False  # an error ends this generation, whatever id it comes with
         return _is_another(answer, document, text(chunk_id))
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:
@@ -125,15 +126,18 @@ OPENAI_CHAT: Final = OpenAiChat()
 
 
 def _read_marker(answer: Answer, event: Event) -> None:
-    if event.data.startswith(MARKER):
+    payload = event.data.strip()
+    if payload.startswith(MARKER):
         answer.end("completed", MARKER.decode(), offset=event.end)
-    elif event.data.strip():
+    elif payload:
         answer.unknown_events += 1
 
 
 def _identify(answer: Answer, document: Document) -> None:
     """The first id and model that are not empty: Azure's first chunk has neither."""
-    answer.response_id = answer.response_id or text(document.get("id"))
+    if answer.response_id is None:
+        answer.response_id = text(document.get("id"))
+        answer.scratch["id_since"] = answer.events
     answer.model = answer.model or text(document.get("model"))
     answer.service_tier = answer.service_tier or text(document.get("service_tier"))
     answer.provider = answer.provider or text(document.get("provider"))
@@ -148,21 +152,26 @@ def _read_without_choices(answer: Answer, document: Document) -> None:
 
 
 def _is_another(answer: Answer, document: Document, chunk_id: str | None) -> bool:
-    """Whether a chunk of another id begins another generation."""
-    choices = documents(document.get("choices"))
-    begins = "prompt_filter_results" in document or any(fields(choice.get("delta")).get("role") for choice in choices)
+    """Whether a chunk of another id begins another generation.
+
+    `begins`: it looks like a first chunk. `steady`: the id before was the same in every chunk, two at least, so this
+    provider does not give each chunk its own.
+    """
+    deltas = [fields(choice.get("delta")) for choice in documents(document.get("choices"))]
+    begins = "prompt_filter_results" in document or any(delta.get("role") for delta in deltas)
     ended = answer.ending is not None or answer.finished()
-    same_model = document.get("model") in (answer.model, None, "")
     same_time = document.get("created") == answer.scratch.get("created")
-    if begins and not same_model:
+    if begins and document.get("model") not in (answer.model, None, ""):
         return True
-    if chunk_id is None or answer.response_id is None:  # one of them goes without ids: the time tells
+    if chunk_id is None or answer.response_id is None:  # one of the two goes without ids: the time tells
         return begins and not same_time and (chunk_id is not None or ended)
-    if begins and (ended or (not answer.scratch.get("ids_vary") and (answer.events > 1 or not same_time))):
+    varying = answer.scratch.get("ids_vary", False)
+    steady = not varying and answer.events > answer.scratch.get("id_since", 0)
+    if begins and (ended or steady or not (varying or same_time)):
         return True
-    if ended and any(fields(choice.get("delta")).get("content") for choice in choices):
+    if (ended or steady) and any(any(delta.get(name) for name in _OUTPUT_FIELDS) for delta in deltas):
         return True
-    if choices:
+    if deltas:
         answer.scratch["ids_vary"] = True
     return False
 

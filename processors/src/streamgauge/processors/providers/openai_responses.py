@@ -92,7 +92,7 @@ class OpenAiResponses:
 
     def read(self, answer: Answer, event: Event, document: Document | None) -> Output:
         if document is None:
-            answer.unknown_events += not event.data.startswith(MARKER)
+            answer.unknown_events += not event.data.strip().startswith(MARKER)
             return Output.NOTHING
         kind = document.get("type")
         if type(kind) is not str:

@@ -8,7 +8,8 @@ them into answers, one a generation:
 * where events are numbered, an equal copy is dropped (`duplicates`), an unequal one is a conflict: the first stays;
 * an event that begins another generation opens another answer, so two texts never become one;
 * an error is an error in whatever shape and place: in an event, beside choices, outside the grammar, as a whole body;
-* an event that was whole but for its last line end is read, and the answer warned of;
+* an event that was whole but for its last line end is read, and so is one that was glued to the torn half of another
+  (a proxy that retries in the middle of an event); the answer is warned of;
 * a plain JSON body is one event that holds everything.
 
 Whatever the bytes are, nothing raises. What is worth saying about oddities stands in the answers' `warnings`.
@@ -16,6 +17,7 @@ Whatever the bytes are, nothing raises. What is worth saying about oddities stan
 
 from __future__ import annotations
 
+import re
 import zlib
 from array import array
 from typing import Any, Final
@@ -33,6 +35,7 @@ __all__ = ["Reading"]
 _STATUS_REFUSED: Final = 400
 _SIGNED_EVENTS: Final = 4  # a provider shows itself in the first events or not at all
 _KEPT_BYTES_MAX: Final = 256 * 1024  # of a body without events, kept until its end shows what it was
+_GLUE: Final = re.compile(rb"\n|data:|event:")  # what stands between two events that were glued together
 _NOTHING: Final = Output.NOTHING
 
 
@@ -156,17 +159,20 @@ class Reading:
 
     def _read_value(self, event: Event, value: Any) -> Output:
         """An event that is no JSON object: the marker, a list, text, or a whole body that is no JSON."""
-        if event.end == len(event.data) and b"data:" in event.data:
-            return self._read_block(event.data, end=event.end)  # a whole body under a content type that lied
+        data = event.data
+        if value is None and b"data:" in data and event.end == len(data):
+            return self._read_block(data, end=event.end)  # a whole body under a content type that lied
+        if value is None and _has_torn(data or event.name.encode()):
+            return self._read_torn(data or event.name.encode(), end=event.end)
         answer = self.answers[-1]
         answer.events += 1
-        found = error_outside(event.data) if event.data[:1] in (b"[", b"<") else None
-        if found is not None:
+        found = error_outside(data) if data[:1] in (b"[", b"<") else None
+        if self._refused:
+            answer.fail(error_page(data) if value is None else error_of(value), "error body", offset=event.end)
+        elif found is not None:
             answer.fail(*found, offset=event.end)
-        elif self._refused:
-            answer.fail(error_page(event.data) if value is None else error_of(value), "error body", offset=event.end)
         elif event.name == "error":
-            answer.fail(error_page(event.data), "error event", offset=event.end)
+            answer.fail(error_page(data), "error event", offset=event.end)
         elif self.api is not None:
             return self.api.read(answer, event, None)
         else:
@@ -186,11 +192,13 @@ class Reading:
                 return self._read_tail(event)
 
     def _read_outside(self, data: bytes, *, end: int) -> Output:
-        """Bytes the grammar has no place for: an error, or something to warn of."""
+        """Bytes the grammar has no place for: an error, an event behind a torn one, or something to warn of."""
         answer = self.answers[-1]
-        found = error_outside(data)
+        found = None if self._refused else error_outside(data)
         if found is not None:
             answer.fail(*found, offset=end)
+        elif _has_torn(data):
+            return self._read_torn(data, end=end)
         elif not self.events and len(self._outside) < _KEPT_BYTES_MAX:
             self._outside += data[:_KEPT_BYTES_MAX] + b"\n"
         else:
@@ -203,7 +211,7 @@ class Reading:
         data = event.data
         if data.lstrip()[:1] not in (b"{", b"["):
             return self._read_block(data + b"\n\n", end=event.end)
-        if error_outside(data) is None and type(decode(data)) is dict and self.events:
+        if self.events and error_outside(data) is None and _is_whole(data):
             return self.read(Event(Piece.EVENT, "", data, event.end))  # a line of NDJSON
         return self._read_outside(data, end=event.end)
 
@@ -218,10 +226,20 @@ class Reading:
                 output |= self.read(piece._replace(end=end))
         return output
 
+    def _read_torn(self, data: bytes, *, end: int) -> Output:
+        """Read the whole events among bytes in which the end of one, or of a stream, is missing."""
+        self.answers[-1].warn("torn_event")
+        output = _NOTHING
+        for part in _GLUE.split(data):
+            if _is_whole(part):
+                output |= self.read(Event(Piece.EVENT, "", part.strip(), end))
+        return output
+
     def _read_bare_body(self) -> None:
         """A body without one event: one plain document after all, or the text of a refusal."""
         document = decode(self._outside)
         if type(document) is dict:
+            self.events += 1
             self._read_document(Event(Piece.EVENT, "", self._outside, self.end), document)
         elif self._refused:
             self.answers[-1].fail(error_page(self._outside), "error body", offset=self.end)
@@ -311,5 +329,13 @@ def _note_error(answer: Answer, event: Event, document: Document) -> bool:
     return True
 
 
+def _has_torn(data: bytes) -> bool:
+    """Whether whole events stand among bytes that are none as a whole."""
+    parts = _GLUE.split(data)
+    return len(parts) > 1 and any(_is_whole(part) for part in parts)
+
+
 def _is_whole(data: bytes) -> bool:
-    return data.startswith(MARKER) or type(decode(data)) is dict
+    """Whether this is the payload of a whole event, not the half of one: an object, or the marker."""
+    data = data.strip()
+    return data.startswith(MARKER) or (data.startswith(b"{") and type(decode(data)) is dict)
