@@ -125,8 +125,13 @@ class Courier:
         loop = self._loop
         if not self._woken and loop is not None:
             self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop has been closed: the thread has ended
+            try:
                 loop.call_soon_threadsafe(self._awake.set)
+            except RuntimeError:  # the loop has been closed: the thread has ended
+                pass
+            except BaseException:  # Ctrl-C, say: else nobody would ever call it again
+                self._woken = False
+                raise
 
     def flush(self, timeout: float) -> bool:
         """Wait until what is here now has arrived; false if the time was too short."""
