@@ -17,22 +17,21 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import shutil
 import socket
 import struct
 import subprocess
 import tempfile
 import time
 import uuid
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
+
+from streamgauge.processors import children
 
 __all__ = ["BrokerError", "EmbeddedBroker"]
 
 HOST: Final = "127.0.0.1"
 START_WITHIN_S: Final = 30.0
-STOP_WITHIN_S: Final = 5.0
 PROBE_EVERY_S: Final = 0.05
 PORTS_TRIED: Final = 3  # a port found free may be taken by somebody else before the broker binds it
 LOG_LINES_SHOWN: Final = 5
@@ -110,11 +109,7 @@ class EmbeddedBroker:
         process, watch, log = self._process, self._watch, self._log
         self._process = self._watch = self._log = self._port = None
         if process is not None:
-            _end(process)
-        if watch is not None:  # only now: as long as the broker lives, somebody watches
-            _end(watch)
-            if watch.stdin is not None:
-                watch.stdin.close()
+            children.end(process, watch)
         if log is not None:
             log.close()
 
@@ -141,7 +136,7 @@ class EmbeddedBroker:
             env={name: value for name, value in os.environ.items() if name not in FOREIGN_SETTINGS},
             start_new_session=True,
         )
-        self._watch = _watch(self._process.pid)
+        self._watch = children.watch(self._process.pid)
 
     def _await_answer(self, port: int) -> None:
         deadline = time.monotonic() + START_WITHIN_S
@@ -192,28 +187,3 @@ def _answers(port: int, cluster: str) -> bool:
             return cluster.encode() in connection.recv(4096)
     except OSError:
         return False
-
-
-def _watch(pid: int) -> subprocess.Popen[bytes] | None:
-    """A shell that reads from a pipe only we hold: when we die, however, it reads the end and ends the broker."""
-    shell = shutil.which("sh")
-    if shell is None or not Path("/proc/self").exists():
-        return None  # not Linux: `stop` and the interpreter's exit remain
-    return subprocess.Popen(  # noqa: S603 - a number is all that varies
-        [shell, "-c", f"read _; kill -9 {pid}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(STOP_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
