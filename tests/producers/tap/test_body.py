@@ -41,7 +41,8 @@ def test_a_host_gets_the_same_with_and_without_the_tap(
     host: Any, provider: Endpoint, gauge: Gauge, published: Published, answer: Answer, how: How, cause: str | None
 ) -> None:
     provider.answers(answer, answer)
-    plain, tapped = host.client(timeout=0.3), host.client(timeout=0.3)
+    timeout = 0.25 if answer.end == "hang" else 5.0
+    plain, tapped = host.client(timeout=timeout), host.client(timeout=timeout)
     instrument(gauge, tapped)
 
     without = host.posts(plain, provider.url)
@@ -72,6 +73,7 @@ def test_stopping_to_read_is_closed_early(host: Any, provider: Endpoint, gauge: 
     assert (frames.close.how, frames.close.reading) == (How.CLOSED_EARLY, False)
 
 
+@pytest.mark.usefixtures("young_heap")
 def test_a_response_nobody_closes_is_collected(host: Any, gauge: Gauge, published: Published) -> None:
     client = host.answering(host.streaming(lambda: iter(CHUNKS)))
     instrument(gauge, client)
@@ -88,6 +90,7 @@ def test_a_response_nobody_closes_is_collected(host: Any, gauge: Gauge, publishe
     assert published().close.how is How.COLLECTED
 
 
+@pytest.mark.usefixtures("young_heap")
 def test_a_pass_over_the_body_keeps_it_from_being_collected(host: Any, gauge: Gauge, published: Published) -> None:
     """Who holds only the iterator of the transport's stream can still read: nothing is collected under it."""
     client = host.answering(host.streaming(lambda: iter(CHUNKS)))

@@ -63,8 +63,7 @@ def gauge() -> Iterator[Gauge]:
         yield gauge
 
 
-@pytest.mark.parametrize("source", [whole, broken, interrupted])
-@pytest.mark.parametrize("take", [None, 1])
+@pytest.mark.parametrize(("source", "take"), [(whole, None), (whole, 1), (broken, None), (interrupted, None)])
 def test_a_failure_at_any_line_of_ours_changes_nothing_for_who_reads_a_stream(
     host: Any, gauge: Gauge, source: Callable[[], Iterator[bytes]], take: int | None
 ) -> None:
@@ -92,6 +91,7 @@ def test_a_failure_at_any_line_of_ours_changes_nothing_for_a_body_in_memory(host
     assert_unnoticed(lambda: host.run(threads, tasks))
 
 
+@pytest.mark.usefixtures("young_heap")
 def test_a_failure_at_any_line_of_ours_changes_nothing_when_a_stream_is_dropped(host: Any, gauge: Gauge) -> None:
     tap = tapped(host, gauge, host.streaming(whole))
 

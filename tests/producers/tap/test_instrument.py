@@ -258,6 +258,7 @@ def test_a_client_that_keeps_its_transports_elsewhere_is_refused(host: Any, gaug
         instrument(gauge, client)
 
 
+@pytest.mark.usefixtures("young_heap")
 def test_a_tap_keeps_no_client_alive(host: Any, gauge: Gauge) -> None:
     client = host.answering(host.streaming(lambda: iter((b"{}",))))
     instrumented = instrument(gauge, client)

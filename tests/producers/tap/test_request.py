@@ -19,12 +19,12 @@ def test_an_open_says_what_is_asked_of_whom(host: Any, provider: Endpoint, gauge
     client = host.client(timeout=host.package.Timeout(30, read=12.5))
     instrument(gauge, client)
     host.posts(
-        client, provider.url, params={"api-version": "2026-01-01", "key": "secret"}, content=b'{"a": 1}', json=None
+        client, provider.url, params={"api-version": "2026-01-01", "key": "secret"}, content=b'{"a":1}', json=None
     )
     (opened,) = published().opens
     assert (opened.method, opened.host, opened.path) == ("POST", provider.netloc, "/v1/chat/completions")
     assert opened.query == {"api-version": "2026-01-01"}
-    assert opened.request == b'{"a": 1}'
+    assert opened.request == b'{"a":1}'
     assert opened.client_timeout_us == 12_500_000
     assert opened.sdk == f"python-{host.package.__name__}/{host.package.__version__}"
 

@@ -197,6 +197,7 @@ def test_a_stream_closed_by_the_application_is_closed_early(
     assert published().close.how is How.CLOSED_EARLY
 
 
+@pytest.mark.usefixtures("young_heap")
 @pytest.mark.parametrize("name", ["openai", "anthropic", "together"])
 def test_a_stream_dropped_after_some_events_is_collected(
     name: str, provider: Endpoint, gauge: Gauge, published: Published
@@ -212,6 +213,7 @@ def test_a_stream_dropped_after_some_events_is_collected(
         assert published().close.how is How.COLLECTED
 
 
+@pytest.mark.usefixtures("young_heap")
 @pytest.mark.parametrize("name", ["openai", "anthropic", "together"])
 async def test_an_asynchronous_stream_dropped_after_some_events_is_collected(
     name: str, provider: Endpoint, gauge: Gauge, published: Published
@@ -228,6 +230,7 @@ async def test_an_asynchronous_stream_dropped_after_some_events_is_collected(
         assert published().close.how is How.COLLECTED
 
 
+@pytest.mark.usefixtures("young_heap")
 def test_a_stream_dropped_unread_is_collected(sdk: Sdk, provider: Endpoint, gauge: Gauge, published: Published) -> None:
     provider.answers(Answer(chunks=sdk.body("Hello"), end="hang"))
     with sdk.client(api_key="k", base_url=provider.url + sdk.base) as client:
