@@ -1,8 +1,8 @@
 """What is remembered of a closed stream, so that what comes for it later is known for what it is.
 
-Late and repeated frames after the end are normal: Kafka delivers copies, a spool is emptied after an outage, a user notes
-something down. They must never open a phantom stream. An id is therefore remembered for the late horizon after closing,
-with what is needed to judge a frame by its offset and its number alone:
+Late and repeated frames after the end are normal: Kafka delivers copies, a spool is emptied after an outage, a user
+notes something down. They must never open a phantom stream. An id is therefore remembered for the late horizon after
+closing, with what is needed to judge a frame by its offset and its number alone:
 
     old     its offset is not beyond the stream's last: it is in the record already (the log is being read again)
     copy    its link and number were read before the close: counted, nothing else
@@ -21,7 +21,7 @@ import msgspec
 
 __all__ = ["LINKS_REMEMBERED", "ClosedStream", "SeenLink"]
 
-LINKS_REMEMBERED: Final = 32  # of one stream; bounds its ledger entry. Frames of further links count as copies
+LINKS_REMEMBERED: Final = 32  # of one stream: bounds its ledger entry. A copy on a further link is taken for late
 
 
 class SeenLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -51,4 +51,4 @@ class ClosedStream(msgspec.Struct, frozen=True, array_like=True, gc=False):
         for seen in self.links:
             if seen.link == link:
                 return n < seen.through if n is not None else not self.revisable
-        return len(self.links) >= LINKS_REMEMBERED
+        return False

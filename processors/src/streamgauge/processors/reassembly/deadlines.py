@@ -1,7 +1,7 @@
 """The deadlines: how long a stream waits for what, in microseconds of partition time.
 
-The settings are one frozen value. They decide records, so a hash of them, `rules`, stands in every record, and the ledger
-keeps them beside the position they were valid at.
+The settings are one frozen value. They decide records, so a hash of them, `rules`, stands in every record, and the
+ledger keeps them beside the position they were valid at.
 """
 
 from __future__ import annotations

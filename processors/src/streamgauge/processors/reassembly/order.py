@@ -9,8 +9,8 @@ Frames are numbered from 0 without gaps, so their order needs no time and no tru
 * The next frame is read at once. A frame beyond a hole waits here until the hole is filled or passed.
 * A frame that was read or waits already is a copy: dropped and counted. Of the last 4,096 a checksum is kept, so that
   an unequal copy is told apart: the first wins, the other is a conflict. Older copies count as equal, unverified.
-* A hole has an age: it began when the first frame beyond it came. Whoever judges it too old passes it; what comes for it
-  later is too late, since everything behind it was read.
+* A hole has an age: it began when the first frame beyond it came. Whoever judges it too old passes it; what comes for
+  it later is too late, since everything behind it was read.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Partition time: the log's own clock, on which every deadline is judged.
 
 It is the sum of the steps of broker append time from record to record. A negative step counts as 0 (leaders' clocks
-differ), a step beyond twice the tick interval as twice the tick interval: while the log is silent `Tick`s carry the clock
-on, so a longer step means that nobody watched, and an outage or a backlog must not close anything. The first record's
-step is 0.
+differ), a step beyond twice the tick interval as twice the tick interval: while the log is silent `Tick`s carry the
+clock on, so a longer step means that nobody watched, and an outage or a backlog must not close anything. The first
+record's step is 0.
 
 The time at an offset is therefore a function of the records before it and of nothing else. No wall clock decides.
 """

@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-* What is legal stands in `TRANSITIONS` and nowhere else. `step` looks a move up; a move that is not there is a mistake of
-  ours and raises, whatever the frames say: every frame is a legal input of every state.
+* What is legal stands in `TRANSITIONS` and nowhere else. `step` looks a move up; a move that is not there is a mistake
+  of ours and raises, whatever the frames say: every frame is a legal input of every state.
 * A `Turn` is what a frame or the time has made true of the stream as a whole, not the frame itself: the same Close may
   leave a link open elsewhere, reveal a hole, or end everything.
 * `WAITS` says which deadlines count in a state. A state without one would wait for ever.

@@ -3,12 +3,13 @@
     1  the event in the bytes that ends the answer        completed, failed
     2  the status, before any event                       rejected
     3  the age: nobody waits any longer                   null
-    4  a proper end of a body that has no end marker      completed
-    5  how the connection ended, or which deadline passed  truncated, cancelled, abandoned, timed_out, lost, failed
+    4  how the connection ended, or which deadline passed  truncated, cancelled, abandoned, timed_out, lost, failed
 
-Where the deciding bytes may be among those that were not seen (sizes only, dropped, lost, capped, an API without rules),
-the outcome is null and the evidence says why; unless the way the connection ended decides whatever the bytes said:
-a reset body did not end well.
+A proper end of a body whose API sends no end marker counts among the first: the reading has noted it as an ending.
+
+Where the deciding bytes may be among those that were not seen (sizes only, dropped, lost, capped, an API without
+rules), the outcome is null and the evidence says why; unless the way the connection ended decides whatever the bytes
+said: a reset body did not end well.
 
 Nothing here looks at a clock, an order or a count of copies, so the same frames give the same verdict.
 """
@@ -46,7 +47,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None  # of the link that decides
     streamed: bool = False  # the response was a stream, so `ending` was an event in it
     responded: bool = False  # headers or bytes came
-    ended_well: bool = False  # a proper end of this body now is evidence
     short: bool = False  # the body ended below the length it announced
     blind: str | None = None  # one of `Blind`
     whole: bool = True  # no byte is missing
@@ -135,19 +135,7 @@ def _by_age(facts: Facts) -> Verdict | None:
     )
 
 
-def _by_proper_end(facts: Facts) -> Verdict | None:
-    if facts.how is not How.EOF or facts.short or not facts.ended_well:
-        return None
-    return Verdict(
-        outcome=Outcome.COMPLETED,
-        ended_by=EndedBy.PROVIDER,
-        evidence=How.EOF.value,
-        content_complete=_content_complete(facts),
-        stream_complete=facts.whole,
-    )
-
-
-_RULES: Final[tuple[Callable[[Facts], Verdict | None], ...]] = (_by_event, _by_status, _by_age, _by_proper_end)
+_RULES: Final[tuple[Callable[[Facts], Verdict | None], ...]] = (_by_event, _by_status, _by_age)
 
 
 def _by_end(facts: Facts) -> Verdict:

@@ -1,0 +1,193 @@
+"""The body of one connection: bytes as they crossed the wire in, pieces of the provider's framing out.
+
+    chunk ─▶ content decoding ─▶ which API, which framing? ─▶ framer ─▶ pieces
+
+* How the body is split never shows. What the bytes are is decided by the headers and the first byte that is not blank,
+  and before that byte there is nothing to find.
+* Where bytes are missing (`skip`), nothing is joined across the gap: the open event ends as a tail, and a new framer
+  begins behind it, whose first bytes of no known field are the rest of an event and dropped. A body that is one
+  document, or is content-coded, cannot be read any further: `unreadable`.
+* A body beyond the contract's bound is read up to it: `capped`.
+
+Nothing raises, whatever the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamgauge.processors.providers.registry import Detected, detect
+from streamgauge.processors.reassembly.inflate import Inflater
+from streamgauge.schemas.frames import Head, Open
+from streamgauge.schemas.framing.events import Event, Framer, Piece
+from streamgauge.schemas.framing.kinds import Framing, framer
+from streamgauge.schemas.limits import BODY_BYTES_MAX
+from streamgauge.schemas.words import Format
+
+__all__ = ["Body"]
+
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+
+
+class Body:
+    """Decodes and cuts one body."""
+
+    __slots__ = (
+        "_before_gap",
+        "_framer",
+        "_head",
+        "_inflater",
+        "_lead",
+        "_opening",
+        "_resuming",
+        "_room",
+        "_size",
+        "_was_capped",
+        "detected",
+        "unreadable",
+    )
+
+    def __init__(self, opening: Open | None, head: Head | None, *, bytes_max: int = BODY_BYTES_MAX) -> None:
+        self._opening, self._head = opening, head
+        self._inflater = _inflater(opening, head, bytes_max)
+        self._framer: Framer | None = None
+        self._lead = b""  # blank bytes before it is clear what the body is
+        self._size = 0  # after content decoding
+        self._room = bytes_max
+        self._was_capped = False
+        self._before_gap = 0  # bytes read before the last gap: the framer behind it counts from 0
+        self._resuming = False  # behind a gap, and nothing found yet
+        self.detected: Detected | None = None  # null until there is a byte that tells, or the body is over
+        self.unreadable = False  # bytes are missing where none may be
+
+    @property
+    def capped(self) -> bool:
+        """Whether content stopped at a bound."""
+        return (
+            self._was_capped
+            or (self._inflater is not None and self._inflater.capped)
+            or (self._framer is not None and self._framer.capped)
+        )
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the content coding is broken, or one that nobody knows."""
+        return self._inflater is not None and (self._inflater.damaged or self._inflater.unknown is not None)
+
+    @property
+    def cut_in_coding(self) -> bool:
+        """Whether the body, now over, ended inside its content coding."""
+        return self._inflater is not None and self._inflater.truncated
+
+    @property
+    def streamed(self) -> bool | None:
+        """Whether the response is a stream; null while that is not clear."""
+        return None if self.detected is None else self.detected.framing is not Framing.JSON
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The pieces these bytes complete."""
+        if self._inflater is not None:
+            data = self._inflater.feed(data)
+        self._size += len(data)
+        if self._size > self._room:
+            data = self._cut(data)
+        if self._framer is None:
+            data = self._lead + data
+            if not self._begins(data):
+                return []
+        if self.unreadable or self._framer is None:
+            return []
+        pieces = self._framer.feed(data)
+        return self._behind_gap(pieces) if self._before_gap or self._resuming else pieces
+
+    def skip(self) -> list[Event]:
+        """Bytes are missing here. Gives what was found of the event that was open."""
+        if self._inflater is not None or self.streamed is False:
+            self.unreadable = True
+        if self.unreadable:
+            return []
+        pieces = self._rest()
+        self._lead = b""
+        self._resuming = True
+        if self.detected is not None:
+            self._was_capped = self.capped
+            self._framer = framer(self.detected.framing)
+            self._before_gap = self._size
+        return pieces
+
+    def finish(self) -> list[Event]:
+        """The body is over: what was left."""
+        if self._inflater is not None:
+            self._inflater.finish()
+        if self._framer is None:
+            self._detect(self._lead)
+        return [] if self.unreadable else self._rest()
+
+    def _begins(self, data: bytes) -> bool:
+        """Whether it is clear now what the body is."""
+        if not data.strip(_BLANK):
+            self._lead = data
+            return False
+        self._lead = b""
+        framing = self._detect(data).framing
+        if self._resuming and framing is Framing.JSON:
+            self.unreadable = True
+        self._framer = framer(framing)
+        return True
+
+    def _detect(self, start: bytes) -> Detected:
+        opening, head = self._opening, self._head
+        found = detect(
+            api=opening.api if opening is not None else None,
+            provider=opening.provider if opening is not None else None,
+            method=opening.method if opening is not None else None,
+            host=opening.host if opening is not None else None,
+            path=opening.path if opening is not None else None,
+            content_type=head.headers.get("content-type") if head is not None else None,
+            body_start=start,
+        )
+        if _is_objects(opening):
+            found = found._replace(framing=Framing.OBJECTS)
+        self.detected = found
+        return found
+
+    def _cut(self, data: bytes) -> bytes:
+        """Keep what is within the bound."""
+        self._was_capped = True
+        room = self._room - (self._size - len(data))
+        return data[: max(0, room)]
+
+    def _rest(self) -> list[Event]:
+        """Close the framer."""
+        if self._framer is None:
+            return []
+        pieces = self._framer.finish()
+        return self._behind_gap(pieces) if self._before_gap or self._resuming else pieces
+
+    def _behind_gap(self, pieces: list[Event]) -> list[Event]:
+        """Count offsets on, and drop the rest of the event that began before the gap."""
+        if self._resuming and pieces:
+            self._resuming = False
+            if self._is_rest(pieces[0]):
+                pieces = pieces[1:]
+        before = self._before_gap
+        return [piece._replace(end=piece.end + before) for piece in pieces]
+
+    def _is_rest(self, piece: Event) -> bool:
+        """Whether this is the end of a piece only: a line of no known field, a line that begins no document."""
+        if piece.piece is Piece.EVENT:
+            lines = self.detected is not None and self.detected.framing is Framing.NDJSON
+            return lines and not piece.data.startswith(b"{")
+        return piece.piece is not Piece.COMMENT
+
+
+def _inflater(opening: Open | None, head: Head | None, bytes_max: int) -> Inflater | None:
+    """Undoes the content coding, where there is one."""
+    encoding = head.headers.get("content-encoding") if head is not None else None
+    if not encoding or encoding.strip().lower() == "identity" or _is_objects(opening):
+        return None
+    return Inflater(encoding, bytes_max=bytes_max)
+
+
+def _is_objects(opening: Open | None) -> bool:
+    return opening is not None and opening.format is Format.OBJECTS

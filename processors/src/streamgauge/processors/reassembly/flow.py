@@ -1,0 +1,300 @@
+"""The chunks of one connection: counted, timed and read.
+
+    chunk ─▶ seq, times, gaps ─▶ body ─▶ pieces ─▶ reading ─▶ answers, moments
+
+Segments come in order, without copies. All that is known here depends on them alone.
+
+* Chunks are numbered by `seq`. A jump of `seq` is a loss the shim declares: it dropped chunks. A jump behind a hole
+  that was passed may be either; the totals in the Close tell how many were dropped.
+* The events of an answer's first link are read at once. Those of a later link, and those behind a loss, may repeat or
+  continue others: where they are numbered they are `kept`, and merged in order when the stream closes. Until then a
+  reading of their own, the `scout`, tells whether the end is among them.
+* A parser that fails on some bytes is our mistake and costs no more than the rest of this body: reading stops, chunks
+  are counted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from streamgauge.processors.measures.timing import Gaps
+from streamgauge.processors.providers.answer import Output
+from streamgauge.processors.providers.json_values import decode
+from streamgauge.processors.providers.reading import Reading
+from streamgauge.processors.providers.registry import recognise
+from streamgauge.processors.reassembly.body import Body
+from streamgauge.processors.reassembly.moments import TIME_US_MAX, Moments
+from streamgauge.processors.reassembly.verdict import Blind
+from streamgauge.schemas.frames import Close, Data, Head, Open
+from streamgauge.schemas.framing.events import Event
+from streamgauge.schemas.limits import MASKING_WAIT_US
+
+__all__ = ["Flow", "Kept"]
+
+_NOTHING: Final = Output.NOTHING
+
+
+class Kept(NamedTuple):
+    """A piece that waits to be merged: its event's number, or that of the event before it."""
+
+    number: int
+    piece: Event
+    at_us: int | None
+
+
+class Flow:
+    """What came over one connection."""
+
+    __slots__ = (
+        "_behind_hole",
+        "_gaps",
+        "_keeps",
+        "_next_seq",
+        "_torn",
+        "body",
+        "body_bytes",
+        "chunks",
+        "declared",
+        "duplicates",
+        "events",
+        "failed",
+        "head",
+        "hidden",
+        "kept",
+        "last_got_us",
+        "moments",
+        "opening",
+        "reading",
+        "scout",
+        "timeless",
+        "whole",
+    )
+
+    def __init__(self, gaps: Gaps) -> None:
+        self.opening: Open | None = None
+        self.head: Head | None = None
+        self.body: Body | None = None
+        self.reading: Reading | None = None
+        self.scout: Reading | None = None
+        self.kept: list[Kept] = []
+        self.moments = Moments()
+        self.last_got_us: int | None = None
+        self.chunks = 0
+        self.body_bytes = 0
+        self.events = 0
+        self.duplicates = 0  # chunks that came twice, in different segments
+        self.declared = 0  # chunks the shim dropped, by jumps of `seq`
+        self.whole = True  # no byte is missing
+        self.hidden: str | None = None  # why the deciding bytes may be among those that were not read
+        self.timeless = False  # a chunk came without a time that can be
+        self.failed = False  # reading failed on some bytes
+        self._gaps = gaps
+        self._next_seq = 0
+        self._torn = False  # the chunk before the next one is missing
+        self._behind_hole = False  # a hole was passed, and no chunk came since
+        self._keeps = False
+
+    @property
+    def last_reading(self) -> Reading | None:
+        """The reading that has seen the latest events."""
+        return self.scout or self.reading
+
+    def begin(self, opening: Open) -> None:
+        """The connection is opened."""
+        self.opening = opening
+        self._keeps = opening.link_no > 0 or opening.after is not None
+
+    def read(self, data: Data) -> None:
+        """Take the next segment."""
+        chunks = data.chunks
+        copied = 0 if data.seq == self._next_seq else self._jump(data.seq)
+        if chunks is None:
+            self._read_sizes(data, copied)
+            return
+        count = len(chunks)
+        gots = data.got if len(data.got) == count else None
+        askeds = data.asked if data.asked is not None and len(data.asked) == count else None
+        got_us = asked_us = 0
+        for at, chunk in enumerate(chunks):
+            if gots is not None:
+                got_us += gots[at]
+            if askeds is not None:
+                asked_us += askeds[at]
+            if at >= copied:
+                self._read_chunk(chunk, None if gots is None else got_us, None if askeds is None else asked_us)
+        self._read_through(data.seq, count)
+
+    def pass_hole(self) -> None:
+        """Frames are lost here; whether chunks were among them shows with the next one."""
+        self._behind_hole = True
+
+    def end(self, close: Close | None) -> None:
+        """The body is over: by this Close, or because nobody waits for it any longer."""
+        total = close.chunks if close is not None else None
+        if total is not None and total > self._next_seq:
+            self._jump(total)
+        elif total is None and self._behind_hole:
+            self._lose(Blind.NOT_SEEN)
+        self._take_all(self._body().finish)
+        if self.reading is None:
+            self._begin_reading()
+
+    # ------------------------------------------------------------------ chunks
+
+    def _read_chunk(self, chunk: bytes, got_us: int | None, asked_us: int | None) -> None:
+        if got_us is None or not 0 <= got_us <= TIME_US_MAX:
+            self.timeless = True
+            got_us = None
+        self._count(len(chunk), got_us, asked_us)
+        if self.failed:
+            return
+        try:
+            for piece in (self.body or self._body()).feed(chunk):
+                self._take(piece, got_us)
+        except Exception:  # noqa: BLE001 - our mistake, see the rules above
+            self._fail()
+
+    def _read_sizes(self, data: Data, copied: int) -> None:
+        """Chunks of which only the sizes travelled."""
+        sizes = data.sizes or []
+        gots = _times(data.got, len(sizes))
+        askeds = _times(data.asked or [], len(sizes))
+        for size, got_us, asked_us in list(zip(sizes, gots, askeds, strict=True))[copied:]:
+            self.timeless = self.timeless or got_us is None
+            self._count(size, got_us, asked_us)
+        if len(sizes) > copied:
+            self._lose(Blind.NOT_SEEN)
+            self._torn = False  # the bytes were not seen, the chunks were
+        self._read_through(data.seq, len(sizes))
+
+    def _read_through(self, seq: int, count: int) -> None:
+        if seq < self._next_seq:
+            self.duplicates += min(count, self._next_seq - seq)
+        self._next_seq = max(self._next_seq, seq + count)
+        self._behind_hole = False
+
+    def _count(self, size: int, got_us: int | None, asked_us: int | None) -> None:
+        self.chunks += 1
+        self.body_bytes += size
+        if got_us is None:
+            return
+        last_us = self.last_got_us
+        if last_us is not None:
+            if self._torn:
+                self._gaps.mask()
+            elif got_us != last_us:  # equal times are one read, sent as several chunks
+                self._add_gap(last_us, got_us, asked_us)
+        self._torn = False
+        self.last_got_us = got_us
+        if size and self.moments.first_byte_us is None:
+            self.moments.first_byte_us = got_us
+
+    def _add_gap(self, last_us: int, got_us: int, asked_us: int | None) -> None:
+        """The provider's gap begins when it is the provider's turn."""
+        if asked_us is None or asked_us <= last_us:
+            self._gaps.add(got_us - last_us)
+        elif asked_us - last_us > MASKING_WAIT_US:
+            self._gaps.mask()
+        else:
+            self._gaps.add(got_us - asked_us)
+
+    def _jump(self, seq: int) -> int:
+        """Chunks are missing before `seq`, or so many from `seq` on were read before."""
+        missing = seq - self._next_seq
+        if missing <= 0:
+            return -missing
+        if self._behind_hole:
+            self._lose(Blind.NOT_SEEN)
+        else:
+            self.declared += missing
+            self._lose(Blind.DROPPED)
+        self._next_seq = seq
+        return 0
+
+    def _lose(self, why: str) -> None:
+        """Bytes are missing here: nothing is joined across."""
+        self.whole = False
+        self._torn = True
+        if self.body is not None:
+            self._take_all(self.body.skip)
+        self.hidden = why
+        self._keeps = True
+
+    # ------------------------------------------------------------------ pieces
+
+    def _take(self, piece: Event, at_us: int | None) -> None:
+        reading = self.reading or self._begin_reading()
+        if not piece.piece:  # an event
+            self.events += 1
+            self.hidden = None  # what decides comes last: it was not among what was lost before
+            if self.moments.first_event_us is None:
+                self.moments.first_event_us = at_us
+        if self._keeps and self._keep(reading, piece, at_us):
+            return
+        kinds = reading.read(piece)
+        if kinds is not _NOTHING:
+            self.moments.output(kinds, at_us)
+
+    def _keep(self, reading: Reading, piece: Event, at_us: int | None) -> bool:
+        """Put a piece aside, if events are numbered here."""
+        number = _number(reading, piece)
+        if number is None and not self.kept:
+            return False
+        self.kept.append(Kept(self.kept[-1].number if number is None else number, piece, at_us))
+        if self.scout is None:
+            self.scout = Reading(reading.api, provider=reading.provider, status=self._status)
+        self.scout.read(piece)
+        return True
+
+    def _take_all(self, find: Callable[[], list[Event]]) -> None:
+        """Take what the body still gives."""
+        if self.failed:
+            return
+        try:
+            for piece in find():
+                self._take(piece, self.last_got_us)
+        except Exception:  # noqa: BLE001 - our mistake, see the rules above
+            self._fail()
+
+    def _fail(self) -> None:
+        self.failed = True
+        self.whole = False
+        self.hidden = Blind.NOT_SEEN
+
+    @property
+    def _status(self) -> int | None:
+        return self.head.status if self.head is not None else None
+
+    def _body(self) -> Body:
+        if self.body is None:
+            self.body = Body(self.opening, self.head)
+        return self.body
+
+    def _begin_reading(self) -> Reading:
+        detected = self._body().detected
+        self.reading = Reading(
+            detected.api if detected is not None else None,
+            provider=detected.provider if detected is not None else None,
+            status=self._status,
+        )
+        return self.reading
+
+
+def _number(reading: Reading, piece: Event) -> int | None:
+    """The event's number, where its API numbers events."""
+    if piece.piece:
+        return None
+    document = decode(piece.data)
+    if type(document) is not dict:
+        return None
+    api = reading.api or recognise(document)
+    return api.event_key(document) if api is not None else None
+
+
+def _times(deltas: list[int], count: int) -> list[int | None]:
+    """Times from their distances; null for those that cannot be."""
+    if len(deltas) != count:
+        return [None] * count
+    return [time if 0 <= time <= TIME_US_MAX else None for time in accumulate(deltas)]
