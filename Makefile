@@ -52,7 +52,7 @@ schemas: $(READY) ## Write the JSON Schemas of the record topics anew
 	@$(BIN)/python -m streamgauge.schemas.jsonschema
 
 corpus: $(READY) ## Play recorded streams through tap, broker and worker and compare (CORPUS=file)
-	@$(BIN)/python -m tests.corpus.play $(CORPUS) $(ARGS)
+	@PYTHONPATH=tests/support $(BIN)/python tests/corpus/play.py $(CORPUS) $(ARGS)
 
 bench: $(READY) ## Measure core and worker beside a plain Faust agent
 	@$(BIN)/python bench/run.py $(ARGS)
