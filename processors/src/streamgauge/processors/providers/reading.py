@@ -134,6 +134,7 @@ class Reading:
             assert api is not None  # noqa: S101 - the line above
         if answer.events and api.starts_anew(answer, document):
             answer = self._begin_anew()
+            self.provider = api.provider_in(document) or self.provider
         number = api.event_key(document)
         if number is not None and not self._take(number, event.data):
             return _NOTHING

@@ -1,0 +1,71 @@
+"""Every recorded stream of the three APIs is read as expected, however its body is split."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from corpus_check import EXCEPTIONS, differences
+from corpus_file import CORPUS, Recording, recordings
+from corpus_reading import read, seen
+
+APIS = ("openai.chat", "openai.responses", "anthropic.messages")
+SEED = 7
+RECORDINGS = recordings(*APIS)
+BYTEWISE_MAX = 6000  # bodies up to this size are also fed byte by byte
+
+pytestmark = pytest.mark.skipif(not RECORDINGS, reason=f"no recorded streams at {CORPUS}")
+
+
+def splits(recording: Recording) -> Iterator[list[bytes]]:
+    body = recording.body
+    yield [body]
+    rng = random.Random(f"{SEED}:{recording.id}")
+    for _ in range(2):
+        at = sorted(rng.sample(range(1, len(body)), k=min(len(body) - 1, rng.randint(1, 40))))
+        yield [body[start:end] for start, end in zip([0, *at], [*at, len(body)], strict=True)]
+    if len(body) <= BYTEWISE_MAX:
+        yield [body[at : at + 1] for at in range(len(body))]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_every_recording_is_read_as_expected_whatever_the_split(api: str) -> None:
+    wrong = []
+    for recording in (recording for recording in RECORDINGS if recording.api == api):
+        for reads in splits(recording):
+            reading = read(recording, reads)
+            found = differences(recording.id, recording.expected, seen(reading))
+            if found or reading.api is None or reading.api.name != api or len(reading.answers) != 1:
+                wrong.append((recording.id, len(reads), sorted(found)))
+    assert wrong == []
+    assert len(EXCEPTIONS) <= 5
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_every_recording_ends_with_the_evidence_it_carries(api: str) -> None:
+    for recording in (recording for recording in RECORDINGS if recording.api == api):
+        reading = read(recording, [recording.body])
+        marker = recording.expected["end_marker"]
+        assert reading.ending is not None, recording.id
+        assert reading.ending.kind == "completed", recording.id
+        assert marker in (None, reading.ending.evidence), recording.id
+        assert (reading.unknown_events, reading.duplicates, reading.conflicts) == (0, 0, 0), recording.id
+        assert reading.answer.error is None, recording.id
+        counted = recording.expected["events"] + (marker == "[DONE]")
+        assert (reading.events, reading.comments) == (counted, recording.expected.get("comments") or 0), recording.id
+
+
+def test_a_lost_delta_is_noticed() -> None:
+    """The test of the test: without one content event, most recordings must differ (responses repeat their text)."""
+    noticed = tried = 0
+    for recording in (recording for recording in RECORDINGS if recording.api != "openai.responses"):
+        events = recording.body.replace(b"\r\n", b"\n").split(b"\n\n")
+        at = [i for i, event in enumerate(events) if b'"content":"' in event or b'"text_delta"' in event]
+        if len(at) < 3:
+            continue
+        tried += 1
+        body = b"\n\n".join(events[: at[1]] + events[at[1] + 1 :])
+        noticed += "text" in differences(recording.id, recording.expected, seen(read(recording, [body])))
+    assert noticed > 0.8 * tried > 50
