@@ -20,7 +20,6 @@ from streamgauge.processors.engine.worked_partition import Core, WorkedPartition
 from streamgauge.processors.reassembly.closed import ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines
 from streamgauge.processors.reassembly.finished import StreamId
-from streamgauge.processors.reassembly.partition import Partition
 from streamgauge.processors.reassembly.partition_time import PartitionTime
 from streamgauge.processors.settings import Settings
 
@@ -61,13 +60,18 @@ def sinks_of(settings: Settings) -> Sinks:
     )
 
 
-def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write, core: NewCore = Partition) -> Build:
+def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write, core: NewCore) -> Build:
     """What restores one partition for one generation."""
     deadlines, sinks = deadlines_of(settings), sinks_of(settings)
 
     async def build(partition: int, generation: int) -> WorkedPartition:
         restored = await restore(
-            log, chunks=sinks.chunks, ledger=sinks.ledger, partition=partition, group=settings.group, deadlines=deadlines
+            log,
+            chunks=sinks.chunks,
+            ledger=sinks.ledger,
+            partition=partition,
+            group=settings.group,
+            deadlines=deadlines,
         )
         start, memory = restored.start, restored.memory
         worked = WorkedPartition(

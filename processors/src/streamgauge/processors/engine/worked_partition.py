@@ -59,6 +59,7 @@ class Core(Protocol):
     def time(self) -> PartitionTime: ...
     @property
     def closed(self) -> Mapping[StreamId, ClosedStream]: ...
+    def take_closed(self) -> Mapping[StreamId, ClosedStream]: ...
     def feed(self, arrival: Arrival) -> list[Emission]: ...
     def low_water(self, position: int) -> int: ...
 
@@ -87,7 +88,6 @@ class _Owed(NamedTuple):
     """An emission with what it needs later."""
 
     finished: Finished
-    closed: ClosedStream
     cause: Arrival
     rules: str
 
@@ -120,6 +120,7 @@ class WorkedPartition:
         self._timeline = Timeline(start.low_water)
         self._fuse = Fuse()
         self._owed: list[_Owed] = []  # closed below P and not listed there
+        self._unlisted: dict[StreamId, ClosedStream] = {}  # the same, for the ledger
         self._seeks = 0
         self._resumed = False
         self._stopped = False  # works nothing more
@@ -214,6 +215,8 @@ class WorkedPartition:
         self._torn = True
         arrival = Arrival(offset, append_us, record.key, record.value, record.headers)
         emissions = self._feed(arrival)
+        if emissions:
+            self._list(self._core.take_closed())
         for emission in emissions:
             self._take(emission, arrival)
         self.position = offset + 1
@@ -252,10 +255,18 @@ class WorkedPartition:
 
     # the way out
 
+    def _list(self, closed: Mapping[StreamId, ClosedStream]) -> None:
+        """Have the ledger list these streams; what closes below P is listed with P."""
+        for stream, one in closed.items():
+            if self._resumed:
+                self._ledger.close(stream, one)
+            else:
+                self._unlisted[stream] = one
+
     def _take(self, emission: Emission, cause: Arrival) -> None:
         """Hand one emission on, unless it belongs to an offset below P."""
         if isinstance(emission, Finished):
-            owed = _Owed(emission, self._core.closed[emission.stream.id], cause, self._core.deadlines.rules)
+            owed = _Owed(emission, cause, self._core.deadlines.rules)
             if self._resumed:
                 self._emit(owed)
             else:
@@ -271,7 +282,6 @@ class WorkedPartition:
 
     def _emit(self, owed: _Owed) -> None:
         stream, cause = owed.finished.stream, owed.cause
-        self._ledger.close(stream.id, owed.closed)
         try:
             messages = self._messages(stream, owed.rules)
         except Exception as fault:  # noqa: BLE001 - as in `_feed`; the frames are still in the log, and the letter says where
@@ -295,6 +305,7 @@ class WorkedPartition:
             return False
         self._resumed = True
         self._core.deadlines = self._deadlines
+        self._list(self._unlisted)
         owed, self._owed = self._owed, []
         self.counters.rules_changed += len(owed)
         for emission in owed:
