@@ -68,6 +68,22 @@ class Host:
         """Post, read `take` chunks or all of them, close the response and the client."""
         return self.run(_posts, _aposts, client, url + CHAT, take, {"json": ASK, **request})  # type: ignore[no-any-return]
 
+    def sends(self, client: Any, url: str, *requests: dict[str, Any]) -> None:
+        """Post one after the other in one context, then close the client."""
+        settled = [{"url": url + request.pop("path", CHAT), "json": ASK, **request} for request in map(dict, requests)]
+
+        def threads() -> None:
+            with client:
+                for request in settled:
+                    client.post(**request)
+
+        async def tasks() -> None:
+            async with client:
+                for request in settled:
+                    await client.post(**request)
+
+        self.run(threads, tasks)
+
 
 def _posts(client: Any, url: str, take: int | None, request: dict[str, Any]) -> Got:
     chunks: list[bytes] = []

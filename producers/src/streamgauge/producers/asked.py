@@ -28,7 +28,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     query: str = ""  # raw; only allow-listed names travel
     last_event_id: str | None = None  # the header: the cursor of a resumed SSE stream
     body: bytes | None = None  # only where the request already holds its bytes
-    client: int = 0  # which client sends it: `id()` of the object; equal clients only share a call
+    client: int = 0  # which client sends it, a number never used again; equal clients only share a call
     retry_count: int = 0  # `x-stainless-retry-count`
     again: Stream | None = None  # the very same request object was sent before: an authentication flow
     timeout_s: float | None = None  # the read timeout the client set

@@ -10,11 +10,12 @@ can be tapped has loaded its own already.
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import weakref
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from streamgauge.producers.stream import Stream
 from streamgauge.producers.tap.body import UNSEEN, AsyncBody, Bodies, SyncBody, Tee, Unseen
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncTap", "Kit", "SyncTap", "Watch", "kit"]
 
+_NUMBERS: Final = itertools.count(1)
+
 
 class Watch:
     """What the taps of one client share: the gauge, who the client is, and whether we look at all."""
@@ -33,6 +36,7 @@ class Watch:
     def __init__(self, gauge: Gauge, *, bodies: Bodies) -> None:
         self.gauge = gauge
         self.on = True
+        self._number = next(_NUMBERS)  # not `id()`: the next client may stand where the last one stood
         self._bodies = bodies
         # An authentication flow sends the very same request object again. Nothing is kept alive by this.
         self._sent: MutableMapping[Any, weakref.ref[Stream]] = weakref.WeakKeyDictionary()
@@ -42,7 +46,7 @@ class Watch:
         if not self.on:
             return UNSEEN
         before = self._sent.get(request)
-        asks = asked(request, client=id(self), again=None if before is None else before())
+        asks = asked(request, client=self._number, again=None if before is None else before())
         if asks is None:
             return UNSEEN
         stream = self.gauge.open(asks)
