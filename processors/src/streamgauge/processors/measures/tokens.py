@@ -75,8 +75,10 @@ class Tokenizers:
         """How many tokens these texts come to for this model. Each text stands for itself."""
         vocabulary = vocabulary_of(model)
         method = f"{'tiktoken' if vocabulary.exact else 'approximate'}/{vocabulary.name}"
-        tokenizer = self._tokenizer(vocabulary.name)
         chars = sum(map(len, texts))
+        if not chars:
+            return Count(0, method)
+        tokenizer = self._tokenizer(vocabulary.name)
         if chars <= TEXT_CHARS_MAX:
             return Count(_count(tokenizer, texts), method)
         read = _count(tokenizer, _first(texts, TEXT_CHARS_MAX))
