@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract_samples import CALL, CONTENTS, FRAMES, LINK, RECORDS
@@ -263,6 +263,8 @@ def test_an_array_without_a_required_field_is_no_frame(name: str) -> None:
     tag=st.integers(-(2**63), 2**64 - 1).filter(lambda tag: tag not in codec.KNOWN_TAGS),
     beyond=st.lists(st.integers(0, 9) | st.text() | st.binary() | st.dictionaries(st.text(), st.none())),
 )
+@example(tag=0, beyond=[])
+@example(tag=max(codec.KNOWN_TAGS) + 1, beyond=[])
 def test_a_tag_from_the_future_is_read_as_its_prefix(tag: int, beyond: list[Any]) -> None:
     assert read([tag, CALL, 3, LINK, 9, *beyond]) == UnknownFrame(Prefix(tag, CALL, 3, LINK, 9))
 
