@@ -107,6 +107,22 @@ def test_a_failure_at_any_line_of_ours_changes_nothing_when_a_stream_is_dropped(
     assert_unnoticed(lambda: (host.run(threads, tasks), gc.collect())[0])
 
 
+def test_a_gauge_without_a_broker_changes_nothing(host: Any) -> None:
+    gauge = Gauge(tenant="test", bootstrap_servers="127.0.0.1:1")
+    tap = tapped(host, gauge, host.streaming(whole))
+    assert host.posts(host.client(transport=tap)).chunks == CHUNKS
+    assert gauge.close(0.05) is False  # something was given up
+
+
+def test_a_gauge_whose_buffer_is_full_changes_nothing_and_says_what_it_dropped(host: Any) -> None:
+    many = [b"x" * 10_000] * 50
+    gauge = Gauge(tenant="test", bootstrap_servers="127.0.0.1:1", buffer_bytes=128 * 1024)
+    tap = tapped(host, gauge, host.streaming(lambda: iter(many)))
+    assert host.posts(host.client(transport=tap)).chunks == many
+    gauge.close(0.05)
+    assert 0 < gauge.counters.chunks_dropped < gauge.counters.chunks == len(many)
+
+
 def test_the_harness_finds_a_line_that_is_not_guarded(tmp_path: Path) -> None:
     """Else all of the above would prove nothing."""
     module = tmp_path / "shim.py"
