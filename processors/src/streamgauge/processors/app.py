@@ -17,7 +17,7 @@ without a word and leave a worker that holds partitions for ever, so all of them
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -62,6 +62,13 @@ class WorkerApp(faust.App):
         """Where the transport seeks to."""
         return self.engine.positions()
 
+    async def every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step again and again, with so many seconds between two of them. (Faust's timers complain of steps that
+        take longer than that.)"""
+        while not self.should_stop:
+            await self.engine.guard(step())
+            await self.sleep(seconds)
+
     async def on_first_start(self) -> None:
         """Connect the engine before Faust starts its own."""
         await super().on_first_start()
@@ -95,17 +102,17 @@ def create_app(settings: Settings, measures: Measures | None = None) -> WorkerAp
 
     app.on_before_shutdown.connect(release)
 
-    @app.timer(settings.commit_interval_s)
+    @app.task
     async def flush() -> None:
-        await engine.guard(assignment.flush())
+        await app.every(settings.commit_interval_s, assignment.flush)
 
-    @app.timer(settings.tick_s / TICK_LOOKS)
+    @app.task
     async def tick() -> None:
-        await engine.guard(assignment.tick())
+        await app.every(settings.tick_s / TICK_LOOKS, assignment.tick)
 
-    @app.timer(STATUS_EVERY_S)
+    @app.task
     async def report() -> None:
-        await engine.guard(engine.report())
+        await app.every(STATUS_EVERY_S, engine.report)
 
     return app
 

@@ -6,20 +6,24 @@ listed and the wanted ones picked out, since a broker may create a topic when it
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streamgauge.processors.engine.errors import RefusalError, UnreachableError
 from streamgauge.processors.engine.topics import Finding, Plan, Topic, judge, plans
 from streamgauge.processors.settings import Settings
 
 __all__ = ["create_topics", "unreachable", "verify_topics"]
+
+SHOWN_LOOKS: Final = 300
+LOOK_EVERY_S: Final = 0.1
 
 
 async def create_topics(settings: Settings) -> list[str]:
@@ -35,7 +39,22 @@ async def create_topics(settings: Settings) -> list[str]:
             elif topic.partitions < settings.partitions:
                 await _extend(admin, plan, topic, settings)
                 done.append(f"added partitions to topic {plan.name!r}: {topic.partitions} to {settings.partitions}")
+        await _shown(admin, settings)
     return done
+
+
+async def _shown(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+    """Brokers show a new topic a little after its creation; who calls us wants to use it."""
+    for _ in range(SHOWN_LOOKS):
+        if _complete(await _describe(admin, settings), settings):
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise RefusalError(f"the broker at {settings.bootstrap_servers!r} does not show the topics that were made there")
+
+
+def _complete(topics: Mapping[str, Topic], settings: Settings) -> bool:
+    names = [plan.name for plan in plans(settings)]
+    return all(name in topics and topics[name].partitions >= settings.partitions for name in names)
 
 
 async def verify_topics(settings: Settings) -> list[Finding]:
@@ -122,7 +141,7 @@ async def _create(admin: AIOKafkaAdminClient, plan: Plan, settings: Settings) ->
     topic = NewTopic(plan.name, settings.partitions, settings.replication, topic_configs=dict(plan.configs))
     response = await admin.create_topics([topic])
     for error in response.to_object()["topic_errors"]:
-        if (code := error["error_code"]) != 0:
+        if (code := error["error_code"]) not in (0, TopicAlreadyExistsError.errno):
             reason = error.get("error_message") or for_code(code).__name__
             raise RefusalError(f"topic {plan.name!r} cannot be created: {reason} (replication={settings.replication})")
 

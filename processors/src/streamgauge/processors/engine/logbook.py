@@ -2,7 +2,7 @@
 
     2026-11-24T15:19:07Z warning lost_by_retention partition=3 offsets=120
 
-Everything goes through the standard `logging`, logger `streamgauge`. `configure` adds one handler to the root, so that
+Everything goes through the standard `logging`, logger `streamgauge.worker`. `configure` adds one handler to the root, so that
 the libraries' lines come out the same way, without tracebacks (at level debug with them). An outage of a broker makes
 clients say the same hundreds of times: of equal lines five pass in ten seconds, the next one tells how many did not.
 """
@@ -22,7 +22,7 @@ PASS_MAX: Final = 5
 PASS_WINDOW_S: Final = 10.0
 _LOUD: Final = ("aiokafka", "asyncio", "faust", "mode", "kafka")  # libraries: only what went wrong
 
-_log: Final = logging.getLogger("streamgauge")
+_log: Final = logging.getLogger("streamgauge.worker")
 
 
 def info(event: str, **keys: object) -> None:
