@@ -25,6 +25,7 @@ from aiohttp import web
 
 from streamgauge.processors.demo.script import Ending, Script
 from streamgauge.processors.demo.simulated import Dialect, Ids, dialect
+from streamgauge.processors.demo.simulated.chat import CHAT
 from streamgauge.processors.demo.simulated.dialect import Wanted, speeches
 from streamgauge.processors.demo.truth import Ended, Step, Truth, Truths, Usage
 
@@ -150,7 +151,7 @@ class Simulator:
         try:
             await telling.begin()
             await telling.tell(steps[:until], pause_at=until // 2)
-            await self._end(telling, steps, until, spoken, stated=wanted.usage or spoken.api != "openai.chat")
+            await self._end(telling, steps, until, spoken, stated=_stated(spoken, wanted))
         except (ConnectionError, asyncio.CancelledError):
             if not self._stopping:
                 truth.ended = Ended.LEFT
@@ -238,6 +239,11 @@ class _Telling:
             await asyncio.sleep(0)
             data = data[at:]
         await self.response.write(data)
+
+
+def _stated(spoken: Dialect, wanted: Wanted) -> bool:
+    """Whether usage is stated: OpenAI's chat completions want to be asked."""
+    return wanted.usage or spoken is not CHAT
 
 
 def _wanted(asked: dict[str, Any]) -> Wanted:
