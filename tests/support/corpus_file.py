@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import os
 from collections.abc import Iterator
@@ -27,16 +26,12 @@ class Recording(msgspec.Struct, frozen=True):
     provider: str
     api: str
     status: int
-    body_base64: str
     expected: dict[str, Any]
     evidence: dict[str, Any]
+    body: bytes = msgspec.field(name="body_base64")
     request: dict[str, Any] | None = None
     response_headers: dict[str, str] | None = None
     model: str | None = None
-
-    @property
-    def body(self) -> bytes:
-        return base64.b64decode(self.body_base64)
 
     @property
     def content_type(self) -> str | None:

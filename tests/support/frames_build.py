@@ -114,6 +114,7 @@ class Connection:
 
     def close(self, how: How = How.EOF, *, resumable: Resumable = Resumable.NO, **fields: Any) -> Close:
         totals = {
+            "time_us": self._later(),
             "frames": self.n + 1,
             "chunks": self.seq,
             "byte_count": self.bytes,
@@ -121,7 +122,7 @@ class Connection:
             "consumer_wait_us": 0,
             "reading": False,
         }
-        return Close(**self._prefix(), time_us=self._later(), how=how, resumable=resumable, **{**totals, **fields})
+        return Close(**self._prefix(), how=how, resumable=resumable, **{**totals, **fields})
 
     def rescued(self, **fields: Any) -> Close:
         """What a rescuer publishes for a dead process: it knows no totals."""

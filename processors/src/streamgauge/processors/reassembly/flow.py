@@ -226,16 +226,20 @@ class Flow:
 
     def _take(self, piece: Event, at_us: int | None) -> None:
         reading = self.reading or self._begin_reading()
-        if not piece.piece:  # an event
-            self.events += 1
-            self.hidden = None  # what decides comes last: it was not among what was lost before
-            if self.moments.first_event_us is None:
-                self.moments.first_event_us = at_us
         if self._keeps and self._keep(reading, piece, at_us):
             return
+        events = reading.events
         kinds = reading.read(piece)
+        if reading.events > events:
+            self._saw_event(at_us)
         if kinds is not _NOTHING:
             self.moments.output(kinds, at_us)
+
+    def _saw_event(self, at_us: int | None) -> None:
+        self.events += 1
+        self.hidden = None  # what decides comes last: it was not among what was lost before
+        if self.moments.first_event_us is None:
+            self.moments.first_event_us = at_us
 
     def _keep(self, reading: Reading, piece: Event, at_us: int | None) -> bool:
         """Put a piece aside, if events are numbered here."""
@@ -245,7 +249,10 @@ class Flow:
         self.kept.append(Kept(self.kept[-1].number if number is None else number, piece, at_us))
         if self.scout is None:
             self.scout = Reading(reading.api, provider=reading.provider, status=self._status)
+        events = self.scout.events
         self.scout.read(piece)
+        if self.scout.events > events:
+            self._saw_event(at_us)
         return True
 
     def _take_all(self, find: Callable[[], list[Event]]) -> None:
