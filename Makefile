@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check format corpus bench schemas docs clean
+.PHONY: help setup lock demo test kafka check format corpus bench schemas docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ demo: $(READY) ## Run the main job on the embedded broker: misbehaving streams i
 
 test: $(READY) ## Run the tests (ARGS="-k name" for some)
 	@$(BIN)/pytest $(ARGS)
+
+kafka: ## Build the image of real Kafka that tests run (as root; needs Docker, debootstrap and Maven)
+	@deploy/kafka/build
 
 check: $(READY) ## Lint, types, import rules, generated files
 	@$(BIN)/ruff check .
