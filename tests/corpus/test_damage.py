@@ -87,7 +87,7 @@ def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> No
         whole = read(recording)
         assert whole.ending is not None
         body = recording.body
-        for cut in [rng.randrange(len(body)) for _ in range(6)]:
+        for cut in [rng.randrange(len(body)) for _ in range(5)]:
             reading = read(recording, [body[:cut]], proper_eof=rng.random() < 0.5)
             at = (recording.id, cut)
             assert len(reading.answers) == 1, at
@@ -105,7 +105,7 @@ def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> No
 def test_an_error_at_any_border_is_the_end_and_what_came_before_it_stays(api: str) -> None:
     for recording, rng in of(api):
         parts = events(recording.body)
-        for border in (0, rng.randint(1, len(parts)), len(parts)):
+        for border in (rng.randint(1, len(parts)), rng.choice((0, len(parts)))):
             before = b"".join(parts[:border])
             if border == len(parts) and not before.endswith(b"\n\n"):
                 continue
@@ -148,7 +148,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
         body, parts = recording.body, events(recording.body)
         start = body[: rng.randrange(len(body))] if torn else b"".join(parts[: rng.randint(1, len(parts) - 1)])
         first = read(recording, [start], proper_eof=False)
-        for other in rng.sample(found, 4):
+        for other in rng.sample(found, 2):
             same = other.expected["response_id"] == recording.expected["response_id"]
             if not first.answer.choices or same:
                 continue
@@ -159,7 +159,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
             assert reading.answers[0].ending == first.ending, at
             assert reading.ending is not None, at
             assert reading.ending.kind == "completed", at
-    assert played > 100
+    assert played > 50
 
 
 def test_interleaved_streams_do_not_touch_each_other() -> None:

@@ -32,7 +32,7 @@ from streamgauge.schemas.words import Operation
 __all__ = ["OPENAI_CHAT", "OpenAiChat"]
 
 _DONE_OBJECT: Final = "chat.completion.done"  # Perplexity's last chunk
-_OBJECTS: Final = frozenset({"chat.completion.chunk", "chat.completion", _DONE_OBJECT})
+_OBJECTS: Final = ("chat.completion.chunk", "chat.completion", _DONE_OBJECT)
 _KNOWN_WITHOUT_CHOICES: Final = ("latency_checkpoint", "prompt_filter_results", "x_groq", "error", "moderation")
 _OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "refusal")
 _RUNNING: Final = frozenset({"output", "total"})  # canonical fields that still grow while a choice does

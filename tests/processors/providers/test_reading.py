@@ -1,0 +1,415 @@
+"""Reading: what holds for every API, wherever it stands in the body."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sse_play import DONE, choices, play, play_body, said, sse
+from streamgauge.processors.providers.answer import Output
+from streamgauge.processors.providers.reading import Reading
+from streamgauge.processors.providers.registry import APIS, by_name
+from streamgauge.schemas.framing.events import Event, Piece
+from streamgauge.schemas.framing.kinds import Framing, framer
+
+CHAT = {"id": "c1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+STARTS: dict[str, dict[str, Any]] = {
+    "openai.chat": CHAT,
+    "openai.responses": {"type": "response.created", "response": {"id": "resp_1", "object": "response"}},
+    "anthropic.messages": {"type": "message_start", "message": MESSAGE},
+}
+BODIES: dict[str, dict[str, Any]] = {
+    "openai.chat": {"id": "c1", "object": "chat.completion", "choices": [{"message": {"content": "A"}}]},
+    "openai.responses": {"id": "resp_1", "object": "response", "status": "completed", "output": []},
+    "anthropic.messages": MESSAGE,
+}
+
+
+@pytest.mark.parametrize("name", sorted(STARTS))
+def test_an_unknown_stream_is_recognised_by_its_events(name: str) -> None:
+    for body, content_type in ((sse(STARTS[name]), "text/event-stream"), (msgspec.json.encode(BODIES[name]), None)):
+        reading = play(body, content_type=content_type)
+        assert reading.api is by_name(name)
+        assert reading.answer.response_id is not None
+
+
+def test_what_comes_before_an_api_is_recognised_is_counted() -> None:
+    reading = play(sse({"hello": 1}, CHAT))
+    assert (reading.api, reading.events, reading.unknown_events) == (by_name("openai.chat"), 2, 1)
+
+
+def test_a_stream_of_no_known_api_is_counted_and_its_errors_are_noticed() -> None:
+    reading = play(sse({"a": 1}, b"data: words\n\n", b": ping\n\n", {"b": 2}))
+    assert (reading.api, reading.events, reading.unknown_events, reading.comments) == (None, 3, 3, 1)
+    assert (reading.ending, reading.content_complete(), reading.ends_well()) == (None, None, False)
+    failed = play(sse({"a": 1}, {"error": "broke"}))
+    assert failed.ending is not None
+    assert failed.ending.kind == "failed"
+
+
+# ---------------------------------------------------------------------- the end of the body
+
+
+def test_an_event_that_lacks_only_its_line_end_is_read() -> None:
+    reading = play(sse(CHAT, CHAT)[:-2], api="openai.chat")
+    assert (said(reading.answer), reading.answer.warnings) == ("HelloHello", ["tail_unterminated"])
+    assert reading.end == len(sse(CHAT, CHAT)) - 2
+
+
+@pytest.mark.parametrize("cut", [3, 10, 30])
+def test_half_an_event_is_not_read(cut: int) -> None:
+    reading = play(sse(CHAT, CHAT)[:-cut], api="openai.chat")
+    assert (said(reading.answer), reading.events) == ("Hello", 1)
+
+
+def test_a_last_line_of_documents_is_read() -> None:
+    lines = msgspec.json.encode(CHAT) + b"\n" + msgspec.json.encode(CHAT)
+    assert said(play(lines, content_type="application/x-ndjson").answer) == "HelloHello"
+
+
+def test_finishing_twice_changes_nothing() -> None:
+    reading = play(sse(CHAT, b"stray line\n"), api="openai.chat")
+    reading.finish(proper_eof=True)
+    assert (reading.ending, reading.answer.warnings) == (None, ["outside_grammar"])
+
+
+def test_an_event_without_a_terminator_may_be_glued_to_the_next_stream() -> None:
+    """A proxy that retries in the middle of an event: half of one, and then all of another stream."""
+    other = CHAT | {"id": "c2", "model": "m"}
+    other["choices"] = [{"index": 0, "delta": {"role": "assistant", "content": "Bye"}}]
+    body = sse(CHAT, CHAT)
+    for cut in range(1, len(sse(CHAT))):
+        reading = play(body[:-cut] + sse(other, DONE), api="openai.chat")
+        first = said(play(body[:-cut], api="openai.chat").answer)
+        assert [said(answer) for answer in reading.answers] == [first, "Bye"], cut
+        assert reading.ending is not None
+
+
+# ---------------------------------------------------------------------- errors in every place
+
+
+INVISIBLE = [
+    (b'{\n  "error": {\n    "code": 503,\n    "message": "broke"\n  }\n}\n', "json error"),
+    (b'[{\r\n  "error": {\r\n    "code": 503,\r\n    "message": "broke"\r\n  }\r\n}\r\n]\r\n', "json error"),
+    (b'error: {"code":503,"message":"broke"}\n\n', "error line"),
+    (b"error: broke\n\n", "error line"),
+    (b"<html><head><title>broke</title></head></html>\n", "html page"),
+    (b"<!DOCTYPE html>\n<title>broke</title>\n\n<p>\n", "html page"),
+]
+
+
+@pytest.mark.parametrize(("error", "evidence"), INVISIBLE)
+@pytest.mark.parametrize("ended", [True, False])
+def test_errors_outside_the_grammar_are_errors(error: bytes, evidence: str, ended: bool) -> None:
+    body = sse(CHAT) + (error if ended else error.rstrip())
+    reading = play(body, api="openai.chat")
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.ending.evidence) == ("failed", evidence)
+    assert reading.answer.error is not None
+    assert (reading.answer.error.message, reading.answer.error.out_of_grammar) == ("broke", True)
+    assert said(reading.answer) == "Hello"
+    assert reading.ending.offset <= len(body)
+
+
+def test_an_error_that_is_cut_is_an_error_without_a_message() -> None:
+    reading = play(sse(CHAT) + b'{\n  "error": {\n    "code": 50', api="openai.chat")
+    assert reading.ending is not None
+    assert reading.ending.kind == "failed"
+    assert reading.answer.error is not None
+    assert reading.answer.error.message is None
+
+
+def test_stray_lines_are_said_and_are_no_error() -> None:
+    reading = play(sse(CHAT) + b"upstream is tired\n\n" + sse(CHAT, DONE), api="openai.chat")
+    assert reading.ending is not None
+    assert reading.ending.kind == "completed"
+    assert "outside_grammar" in reading.answer.warnings
+
+
+@pytest.mark.parametrize("name", [*STARTS, None])
+@pytest.mark.parametrize(
+    ("body", "content_type", "message"),
+    [
+        (b'{"error":{"message":"broke","type":"t"}}', "application/json", "broke"),
+        (b'{"error":{"message":"broke","type":"t"}}', "text/event-stream", "broke"),
+        (b'{"detail":"broke"}', "application/json", "broke"),
+        (b'{\n"message": "broke"\n}\n', "text/event-stream", "broke"),
+        (b'[{"error":{"message":"broke"}}]', "application/json", "broke"),
+        (b"<html><title>broke</title></html>", "text/html", "broke"),
+        (b"broke", "text/plain", "broke"),
+        (b"broke\n", None, "broke"),
+        (b'data: {"error":{"message":"broke"}}\n\n', "text/event-stream", "broke"),
+        (b'data: {"message":"broke"}\n\n', "text/event-stream", "broke"),
+    ],
+)
+def test_a_refusal_says_why_whatever_its_body(name: str | None, body: bytes, content_type: str, message: str) -> None:
+    reading = play(body, api=name, status=429, content_type=content_type)
+    assert reading.answer.error is not None
+    assert reading.answer.error.message == message
+    assert reading.ending is not None
+    assert (reading.ending.kind, choices(reading.answer)) == ("failed", [])
+
+
+def test_a_page_where_json_was_promised_has_failed() -> None:
+    reading = play(b"<html><title>504</title></html>", api="openai.chat", content_type="application/json")
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.ending.evidence) == ("failed", "html page")
+
+
+def test_a_stream_under_the_content_type_of_json_is_read() -> None:
+    reading = play(sse(CHAT, DONE), api="openai.chat", content_type="application/json")
+    assert said(reading.answer) == "Hello"
+    behind = play(b'{"error": {"message": "broke"}}\n\n' + DONE, api="openai.chat", content_type="application/json")
+    assert behind.ending is not None
+    assert behind.ending.kind == "failed"
+
+
+def test_an_error_after_the_end_marker_decides_too() -> None:
+    reading = play(sse(CHAT, DONE, {"error": {"message": "broke"}}), api="openai.chat")
+    assert reading.ending is not None
+    assert reading.ending.kind == "failed"
+
+
+# ---------------------------------------------------------------------- objects
+
+
+def test_objects_are_read_like_events() -> None:
+    cutter, reading = framer(Framing.OBJECTS), Reading(by_name("openai.chat"))
+    for document in (CHAT, CHAT):
+        for piece in cutter.feed(msgspec.json.encode(document)):
+            assert reading.read(piece) == Output.TEXT
+    assert said(reading.answer) == "HelloHello"
+
+
+# ---------------------------------------------------------------------- nothing raises
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=6),
+    st.sampled_from(["response.completed", "message_start", "error", "function_call", "text_delta", "\ud800", "stop"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+CALL = {"index": 0, "id": "t", "function": {"name": "f", "arguments": "{}"}, "custom": {"name": "f", "input": "x"}}
+DELTA = {
+    "role": "assistant",
+    "content": [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": [{"type": "text", "text": "b"}]}],
+    "reasoning": "c",
+    "reasoning_details": [{"type": "reasoning.text", "text": "d", "signature": "e", "data": "f"}],
+    "tool_calls": [CALL],
+    "function_call": {"name": "f", "arguments": "{}"},
+    "refusal": "g",
+    "audio": {"data": "AAA=", "transcript": "h"},
+    "annotations": [{"type": "url_citation"}],
+    "images": [{"image_url": {"url": "data:image/png;base64,AAA="}}],
+    "executed_tools": [{"index": 0, "type": "search"}],
+}
+REPORT = {
+    "prompt_tokens": 1,
+    "completion_tokens": 2,
+    "total_tokens": 3,
+    "prompt_tokens_details": {"cached_tokens": 1},
+    "completion_tokens_details": {"reasoning_tokens": 1},
+    "cost": {"total_cost": 0.1},
+    "cost_in_usd_ticks": 5,
+    "num_search_queries": 1,
+    "input_tokens": 1,
+    "output_tokens": 1,
+    "cache_creation": {"ephemeral_1h_input_tokens": 1},
+    "server_tool_use": {"web_search_requests": 1},
+}
+CHOICE = {"index": 0, "delta": DELTA, "finish_reason": "stop", "usage": REPORT, "error": None}
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "m", "created": 1, "choices": [CHOICE], "usage": REPORT}
+ITEMS = [
+    {
+        "type": "message",
+        "id": "m",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": "a", "annotations": [{}]}],
+    },
+    {"type": "function_call", "id": "f", "call_id": "c", "name": "f", "arguments": "{}", "status": "completed"},
+    {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "s"}], "encrypted_content": "e"},
+    {"type": "image_generation_call", "id": "i", "result": "AAA=", "output_format": "png"},
+    {"type": "web_search_call", "id": "w", "action": {"query": "q"}},
+]
+RESPONSE = {"id": "r", "object": "response", "model": "m", "status": "completed", "output": ITEMS, "usage": REPORT}
+AT = {"output_index": 0, "content_index": 0, "summary_index": 0, "annotation_index": 0, "sequence_number": 4}
+TEMPLATES: list[Any] = [
+    CHUNK,
+    CHUNK | {"id": "d", "x_groq": {"usage": REPORT, "usage_breakdown": {"models": [{"model": "m"}]}, "error": "x"}},
+    CHUNK | {"object": "chat.completion", "choices": [{"index": 0, "message": DELTA, "finish_reason": "stop"}]},
+    CHUNK
+    | {
+        "citations": ["a"],
+        "search_results": [{}],
+        "provider": "p",
+        "prompt_filter_results": [],
+        "error": {"message": "m"},
+    },
+    {"error": {"message": "m", "type": "t", "code": 400}, "type": "error", "object": "error"},
+    {"type": "response.created", "response": RESPONSE, "sequence_number": 0},
+    {"type": "response.completed", "response": RESPONSE, "sequence_number": 9},
+    {"type": "response.failed", "response": RESPONSE | {"status": "failed", "error": {"message": "m"}}},
+    RESPONSE,
+    *({"type": "response.output_item.added", "item": item} | AT for item in ITEMS),
+    *({"type": "response.output_item.done", "item": item, "output_index": 1} for item in ITEMS),
+    *(
+        {"type": f"response.{what}.delta", "delta": "d"} | AT
+        for what in ("output_text", "refusal", "audio", "some_call")
+    ),
+    *(
+        {"type": f"response.{what}.done", "text": "d", "refusal": "d", "arguments": "d"} | AT
+        for what in ("output_text", "refusal")
+    ),
+    {"type": "response.function_call_arguments.delta", "delta": "d", "output_index": 1},
+    {"type": "response.function_call_arguments.done", "arguments": "d", "output_index": 1},
+    {"type": "response.reasoning_summary_text.delta", "delta": "d"} | AT,
+    {"type": "response.content_part.done", "part": {"type": "output_text", "text": "a"}} | AT,
+    {"type": "response.output_text.annotation.added", "annotation": {"url": "u"}} | AT,
+    {"type": "response.shell_call_output_content.delta", "delta": {"stdout": "a"}, "output_index": 7},
+    {"type": "message_start", "message": {"id": "m", "model": "c", "role": "assistant", "usage": REPORT}},
+    *(
+        {"type": "content_block_start", "index": index, "content_block": block}
+        for index, block in enumerate(
+            [
+                {"type": "text", "text": "a"},
+                {"type": "thinking", "thinking": "a", "signature": "b"},
+                {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
+                {"type": "compaction", "content": "c"},
+            ]
+        )
+    ),
+    *(
+        {
+            "type": "content_block_delta",
+            "index": index,
+            "delta": {"type": kind, "text": "a", "thinking": "b", "partial_json": "c"},
+        }
+        for index, kind in enumerate(["text_delta", "thinking_delta", "input_json_delta", "citations_delta"])
+    ),
+    {"type": "content_block_stop", "index": 2},
+    {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": REPORT},
+    {
+        "type": "message",
+        "id": "m",
+        "content": [{"type": "text", "text": "a", "citations": [{}]}],
+        "stop_reason": "end_turn",
+        "usage": REPORT,
+    },
+]
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of everything in a document."""
+    inner = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    return [path, *(found for key, value in inner for found in places(value, (*path, key)))]
+
+
+def replaced(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The document with another value at this place."""
+    if not path:
+        return value
+    key, *rest = path
+    copy = document.copy()
+    copy[key] = replaced(document[key], tuple(rest), value)
+    return copy
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> Any:
+    """A document an API knows, with anything at one place in it."""
+    document = draw(st.sampled_from(TEMPLATES))
+    if draw(st.booleans()):
+        return document
+    path = draw(st.sampled_from(places(document)))
+    other = draw(st.sampled_from(TEMPLATES))
+    return replaced(document, path, draw(VALUES | st.just(other)))
+
+
+def encoded(document: Any) -> bytes:
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:  # a lone surrogate: providers send those as escapes
+        return json.dumps(document).encode()
+
+
+@given(
+    st.sampled_from([None, *(api.name for api in APIS)]),
+    st.lists(spoilt(), max_size=10),
+    st.sampled_from([200, 500, None]),
+)
+def test_no_documents_whatever_make_it_raise(name: str | None, documents: list[Any], status: int | None) -> None:
+    reading = Reading(by_name(name), status=status)
+    for number, document in enumerate(documents):
+        reading.read(Event(Piece.EVENT, "", encoded(document), number))
+    reading.finish(proper_eof=True)
+    for answer in reading.answers:
+        msgspec.json.encode(
+            [choices(answer), answer.error, answer.ending, answer.units, answer.model, answer.response_id]
+        )
+        assert reading.api is None or reading.api.usage(answer.usage_raw or {}) is not None
+        if reading.api is not None and answer.usage_raw is not None:
+            usage = reading.api.usage(answer.usage_raw)
+            assert all(value is None or value >= 0 for value in msgspec.structs.astuple(usage))
+
+
+@given(
+    st.sampled_from([None, *(api.name for api in APIS)]),
+    st.lists(
+        st.sampled_from(
+            [
+                sse(CHAT),
+                DONE,
+                b"data: ",
+                b"event: error\n",
+                b"{",
+                b"\n",
+                b"\r",
+                b"error: {",
+                b"<html>",
+                b'"',
+                b"\xff",
+                b"[1]",
+                b"data: {}data: {}\n\n",
+                b'{"error":',
+            ]
+        ),
+        max_size=12,
+    ).map(b"".join)
+    | st.binary(max_size=80),
+    st.sampled_from([200, 500]),
+    st.sampled_from(list(Framing)),
+)
+def test_no_bytes_whatever_make_it_raise(name: str | None, body: bytes, status: int, framing: Framing) -> None:
+    whole = outcome(name, [body], status, framing)
+    if framing is not Framing.OBJECTS:
+        assert outcome(name, [body[at : at + 1] for at in range(len(body))], status, framing) == whole
+
+
+def outcome(name: str | None, reads: list[bytes], status: int, framing: Framing) -> Any:
+    cutter, reading = framer(framing), Reading(by_name(name), status=status)
+    pieces = [piece for read in reads for piece in cutter.feed(read)]
+    for piece in [*pieces, *cutter.finish()]:
+        reading.read(piece)
+    reading.finish(proper_eof=True)
+    return [(choices(answer), answer.ending, answer.error, answer.warnings) for answer in reading.answers]
+
+
+def test_a_tail_brings_its_output_when_the_body_ends() -> None:
+    _, outputs = play_body(sse(CHAT)[:-1], api="openai.chat")
+    assert outputs == [Output.TEXT]
