@@ -6,7 +6,7 @@ import asyncio
 import gc
 import gzip
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from streamgauge.producers.gauge import Gauge
 from streamgauge.producers.tap import instrument
 from streamgauge.schemas.words import How
 
+URL = "http://provider/v1/chat/completions"
 CHUNKS = [b'data: {"a"', b": 1}\n", b"\n", b"data: [DO", b"NE]\n\n"]
 ZIPPED = gzip.compress(b"".join(CHUNKS), mtime=0)
 
@@ -77,7 +78,7 @@ def test_stopping_to_read_is_closed_early(host: Any, provider: Endpoint, gauge: 
 def test_a_response_nobody_closes_is_collected(host: Any, gauge: Gauge, published: Published) -> None:
     client = host.answering(host.streaming(lambda: iter(CHUNKS)))
     instrument(gauge, client)
-    request = client.build_request("POST", "http://provider/v1/chat/completions", json={})
+    request = client.build_request("POST", URL, json={})
 
     def threads() -> None:
         client.send(request, stream=True)
@@ -96,7 +97,7 @@ def test_a_pass_over_the_body_keeps_it_from_being_collected(host: Any, gauge: Ga
     client = host.answering(host.streaming(lambda: iter(CHUNKS)))
     instrument(gauge, client)
     transport = client._transport
-    request = client.build_request("POST", "http://provider/v1/chat/completions", json={})
+    request = client.build_request("POST", URL, json={})
 
     def threads() -> list[bytes]:
         reads = iter(transport.handle_request(request).stream)
@@ -126,11 +127,11 @@ def test_an_interrupt_while_reading_is_closed_early(
     instrument(gauge, client)
 
     def threads() -> None:
-        with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+        with client.stream("POST", URL, json={}) as response:
             response.read()
 
     async def tasks() -> None:
-        async with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+        async with client.stream("POST", URL, json={}) as response:
             await response.aread()
 
     with pytest.raises(stroke):
@@ -174,7 +175,7 @@ async def test_a_task_cancelled_before_the_answer_is_closed_early(
     async def posts() -> None:
         async with package.AsyncClient(transport=package.MockTransport(silent)) as client:
             instrument(gauge, client)
-            await client.post("http://provider/v1/chat/completions", json={})
+            await client.post(URL, json={})
 
     task = asyncio.create_task(posts())
     await asked.wait()
@@ -197,11 +198,11 @@ def test_an_exception_comes_through_as_the_very_same_object(host: Any, gauge: Ga
     instrument(gauge, client)
 
     def threads() -> None:
-        with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+        with client.stream("POST", URL, json={}) as response:
             response.read()
 
     async def tasks() -> None:
-        async with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+        async with client.stream("POST", URL, json={}) as response:
             await response.aread()
 
     with pytest.raises(OSError, match="the network") as caught:
@@ -219,10 +220,10 @@ def test_a_body_in_memory_is_one_chunk(host: Any, gauge: Gauge, published: Publi
     instrument(gauge, client)
 
     def threads() -> bytes:
-        return client.post("http://provider/v1/chat/completions", json={}).content  # type: ignore[no-any-return]
+        return client.post(URL, json={}).content  # type: ignore[no-any-return]
 
     async def tasks() -> bytes:
-        return (await client.post("http://provider/v1/chat/completions", json={})).content  # type: ignore[no-any-return]
+        return (await client.post(URL, json={})).content  # type: ignore[no-any-return]
 
     assert host.run(threads, tasks) == b"".join(CHUNKS)
     frames = published()
@@ -249,18 +250,57 @@ async def test_a_second_pass_over_a_body_goes_on_with_the_same_link(
     assert frames.close.how is How.EOF
 
 
+async def test_an_asynchronous_generator_below_can_be_closed_by_who_reads(package: Any, gauge: Gauge) -> None:
+    """httpx2 closes what is a generator in the task that read it; else the loop would, later, in a task of its own."""
+    closed = []
+
+    async def generator() -> AsyncIterator[bytes]:
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            closed.append(asyncio.current_task())
+
+    class Iterator:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> bytes:
+            return b"a"
+
+    class Stream(package.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, source: Any) -> None:
+            self.source = source
+
+        def __aiter__(self) -> Any:
+            return aiter(self.source)
+
+    answers = [package.Response(200, stream=Stream(source)) for source in (generator(), Iterator())]
+    client = package.AsyncClient(transport=package.MockTransport(lambda request: answers.pop(0)))
+    instrument(gauge, client)
+    request = client.build_request("POST", URL, json={})
+    reads = aiter((await client._transport.handle_async_request(request)).stream)
+    assert isinstance(reads, AsyncGenerator)
+    assert await anext(reads) == b"a"
+    await reads.aclose()
+    assert closed == [asyncio.current_task()]
+    reads = aiter((await client._transport.handle_async_request(request)).stream)
+    assert not isinstance(reads, AsyncGenerator)
+    assert await anext(reads) == b"a"
+
+
 def test_reading_what_was_consumed_is_no_read_error(host: Any, gauge: Gauge, published: Published) -> None:
     client = host.answering(host.streaming(lambda: (chunk for chunk in CHUNKS)))
     instrument(gauge, client)
 
     def threads() -> None:
-        with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+        with client.stream("POST", URL, json={}) as response:
             next(response.iter_raw())
             with pytest.raises(host.package.StreamConsumed):
                 next(iter(response.stream))
 
     async def tasks() -> None:
-        async with client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+        async with client.stream("POST", URL, json={}) as response:
             first = response.aiter_raw()
             await anext(first)
             with pytest.raises(host.package.StreamConsumed):
@@ -286,7 +326,7 @@ async def test_closing_under_a_reader_says_that_a_read_was_outstanding(
         transport=package.MockTransport(lambda request: package.Response(200, stream=Silent()))
     )
     instrument(gauge, client)
-    async with client, client.stream("POST", "http://provider/v1/chat/completions", json={}) as response:
+    async with client, client.stream("POST", URL, json={}) as response:
         reader = asyncio.create_task(response.aread())
         await asked.wait()
         await response.aclose()

@@ -89,6 +89,15 @@ def test_a_request_through_a_mount_is_seen(host: Any, gauge: Gauge, published: P
     assert published().body == b"{}"
 
 
+def test_a_transport_that_stands_in_two_places_gets_one_tap(host: Any, gauge: Gauge) -> None:
+    own = host.package.MockTransport(host.streaming(lambda: iter(())))
+    client = host.client(transport=own, mounts={"http://provider": own})
+    with instrument(gauge, client):
+        (mount,) = client._mounts.values()
+        assert mount is client._transport is not own
+    assert [client._transport, *client._mounts.values()] == [own, own]
+
+
 def test_instrumenting_twice_is_once(host: Any, gauge: Gauge, published: Published) -> None:
     client = host.answering(host.streaming(lambda: iter((b"{}",))))
     own = client._transport
@@ -229,7 +238,7 @@ def test_an_http_client_is_found_where_known_sdks_keep_it(
 
 def test_all_clients_that_an_object_holds_are_tapped(package: Any, gauge: Gauge) -> None:
     both = SimpleNamespace(client=package.Client(), async_client=package.AsyncClient())
-    both.client.client = both  # a ring is gone round once
+    both.http_client = both  # a ring has an end
     instrument(gauge, both)
     assert isinstance(both.client._transport, SyncTap)
     assert isinstance(both.async_client._transport, AsyncTap)

@@ -122,7 +122,7 @@ class Tee(Unseen):
         """Somebody closes the body, exhausted or not."""
         error = sys.exc_info()[1]
         if isinstance(error, GeneratorExit) and _closed_by_an_sdk_generator():
-            self._end(How.COLLECTED, reading=self._reading)
+            self._end(How.COLLECTED)
         else:  # an ordinary exception may have been in flight for long, and have nothing to do with this
             error = None if isinstance(error, Exception) else error
             self._end(How.CLOSED_EARLY, error=error, reading=self._reading)

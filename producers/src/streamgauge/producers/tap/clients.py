@@ -54,13 +54,10 @@ def http_clients(holder: object) -> list[HttpClient]:
     """All HTTP clients `holder` is or holds, each once."""
     kits = [found for package in PACKAGES if (found := kit(package)) is not None]
     clients: dict[int, HttpClient] = {}
-    seen: set[int] = set()
     reached = [holder]
-    for _ in range(STEPS_MAX + 1):
-        news = [one for one in reached if id(one) not in seen]
-        seen.update(id(one) for one in news)
-        clients |= {id(one): client for one in news if (client := _http_client(one, kits)) is not None}
-        reached = [part for one in news if id(one) not in clients for part in _parts(one)]
+    for _ in range(STEPS_MAX + 1):  # so that a ring ends too
+        clients |= {id(one): client for one in reached if (client := _http_client(one, kits)) is not None}
+        reached = [part for one in reached if id(one) not in clients for part in _parts(one)]
     return list(clients.values())
 
 
