@@ -35,6 +35,8 @@ __all__ = ["INCONSISTENT", "Generation", "Judged", "Seen", "judge", "seen_in"]
 
 INCONSISTENT: Final = "usage_inconsistent"
 
+_FIELDS: Final = tuple(f"usage_{name}" for name in Usage.__struct_fields__)
+
 # OpenAI's reasoning models never stream what they reason, and bill it as output ("Reasoning models" in its docs).
 _REASONS_UNSEEN: Final = re.compile(r"(.*/)?(o[134](-|$)|gpt-5(?!.*chat))")
 # Anthropic streams a summary of the thinking of Claude 4 and later, and bills the whole ("Extended thinking").
@@ -169,7 +171,8 @@ def _without_placeholder(stated: Usage, answer: Answer) -> Usage:
 
 
 def _judged(found: list[_Finding]) -> Judged:
-    totals = {f"usage_{name}": _sum([getattr(one.usage, name) for one in found]) for name in Usage.__struct_fields__}
+    values = zip(*(msgspec.structs.astuple(one.usage) for one in found), strict=True)
+    totals = dict(zip(_FIELDS, map(_sum, values), strict=True))
     named = sorted({f"usage_{name}" for one in found for name in one.estimated})
     estimated = [name for name in named if totals[name] is not None]
     methods = sorted({method for one in found for method in one.methods})
@@ -190,10 +193,11 @@ def _source(found: list[_Finding], *, known: bool) -> UsageSource:
     return UsageSource.PARTIAL if any(finding.stated for finding in found) else UsageSource.ESTIMATED
 
 
-def _sum(values: list[int | None]) -> int | None:
+def _sum(values: Sequence[int | None]) -> int | None:
     """The sum, null if one is unknown."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+    if None in values:
+        return None
+    return sum(value for value in values if value is not None)
 
 
 def _contradicts(usage: Usage) -> bool:

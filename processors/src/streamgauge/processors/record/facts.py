@@ -1,14 +1,15 @@
 """The facts that come as the application and the provider gave them: context, tags, and how long a text may be.
 
 The facts of a stream are small by nature; what makes them large is somebody's mistake or malice. Every text is at most
-8 KiB; if the record is too large all the same, every text is cut to 1 KiB and every list to its first 64 values, which
-fits whatever they hold (a test builds the worst).
+8 KiB; if the record is too large all the same, every text is cut to 1 KiB, every list to its first 64 values and each
+of these to 256 bytes, which fits whatever they hold (a test builds the worst).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Final, get_type_hints
 
 import msgspec
 
@@ -21,11 +22,15 @@ from streamgauge.schemas.records import Link, Record
 __all__ = ["bounded", "context_of", "tags_of"]
 
 _CHARACTER_BYTES_MAX: Final = 6  # of one character in JSON: \u001f
+_UTF8_BYTES_MAX: Final = 4  # of one character
 _SHORT_BYTES_MAX: Final = 1024
 _LIST_MAX: Final = 64
+_WORD_BYTES_MAX: Final = 256
 _PLAIN_BYTES_MAX: Final = 8 * 1024  # of a record without its texts
 _LINK_BYTES_MAX: Final = 256
 _LISTS: Final = ("finish_reasons", "warnings", "suspicions")
+_TEXTS: Final = tuple(name for name, kind in get_type_hints(Record).items() if kind in (str, str | None))
+_texts_of: Final[Callable[[Record], tuple[str | None, ...]]] = attrgetter(*_TEXTS)
 _NO_CONTEXT: Final = Context()
 
 
@@ -57,34 +62,35 @@ def tags_of(opening: Open, notes: Sequence[Note]) -> tuple[dict[str, str], bool]
 
 def bounded(record: Record) -> Record:
     """The record within its bound; `capped` where that took something."""
-    record = _cut(record, TEXT_BYTES_MAX)
-    if _bytes_at_most(record) <= RECORD_BYTES_MAX or len(codec.encode_record(record)) <= RECORD_BYTES_MAX:
+    characters = [len(text) for text in _texts_of(record) if text is not None]
+    if max(characters) * _UTF8_BYTES_MAX > TEXT_BYTES_MAX:
+        record = _cut(record, TEXT_BYTES_MAX)
+    if _bytes_at_most(record, sum(characters)) <= RECORD_BYTES_MAX:
         return record
-    lists = {name: [cut_text(word, _SHORT_BYTES_MAX) for word in getattr(record, name)[:_LIST_MAX]] for name in _LISTS}
+    if len(codec.encode_record(record)) <= RECORD_BYTES_MAX:
+        return record
+    lists = {name: [cut_text(word, _WORD_BYTES_MAX) for word in getattr(record, name)[:_LIST_MAX]] for name in _LISTS}
     links = [_short_link(link) for link in record.links[:_LIST_MAX]]
     return _cut(msgspec.structs.replace(record, links=links, capped=True, **lists), _SHORT_BYTES_MAX)
 
 
 def _cut(record: Record, bytes_max: int) -> Record:
-    long: dict[str, Any] = {
-        name: cut
-        for name in Record.__struct_fields__
-        if isinstance(text := getattr(record, name), str) and (cut := cut_text(text, bytes_max)) is not text
-    }
-    changed = {name: text for name, text in long.items() if text != getattr(record, name)}
-    return msgspec.structs.replace(record, capped=True, **changed) if changed else record
+    texts = zip(_TEXTS, _texts_of(record), strict=True)
+    cut = {name: short for name, text in texts if text is not None and (short := cut_text(text, bytes_max)) != text}
+    return msgspec.structs.replace(record, capped=True, **cut) if cut else record
 
 
-def _bytes_at_most(record: Record) -> int:
-    characters = sum(len(name) + len(value) for name, value in record.tags.items())
-    for name in Record.__struct_fields__:
-        if isinstance(text := getattr(record, name), str):
-            characters += len(text)
-    characters += sum(len(word) + 3 for name in _LISTS for word in getattr(record, name))
-    characters += sum(len(link.resumed_from or "") for link in record.links)
+def _bytes_at_most(record: Record, characters: int) -> int:
+    """What the record can take at most, without encoding it; `characters` are those of its texts."""
+    for name in _LISTS:
+        characters += sum(len(word) + 3 for word in getattr(record, name))
+    for name, value in record.tags.items():
+        characters += len(name) + len(value)
+    for link in record.links:
+        characters += len(link.resumed_from or "")
     return _PLAIN_BYTES_MAX + len(record.links) * _LINK_BYTES_MAX + characters * _CHARACTER_BYTES_MAX
 
 
 def _short_link(link: Link) -> Link:
     cursor = link.resumed_from
-    return link if cursor is None else msgspec.structs.replace(link, resumed_from=cut_text(cursor, _SHORT_BYTES_MAX))
+    return link if cursor is None else msgspec.structs.replace(link, resumed_from=cut_text(cursor, _WORD_BYTES_MAX))
