@@ -117,7 +117,6 @@ class Link:
 
     def _filled(self) -> bool:
         """The frame just read filled a hole, or its beginning."""
-        self.order.reordered += 1
         self._read_ready()
         return True
 

@@ -67,10 +67,9 @@ class Order(Generic[T]):
         """Whether this is the frame to read next; it then counts as read."""
         if n != self.next_n:
             return False
-        self.next_n = n + 1
-        self._checksums.append(checksum)
-        if len(self._checksums) >= 2 * LINK_SEGMENTS_REMEMBERED:
-            self._trim()
+        if self.hole_since_us is not None:
+            self.reordered += 1
+        self._read(checksum)
         return True
 
     def set_aside(self, n: int, checksum: int, frame: T, *, now_us: int) -> None:
@@ -86,7 +85,7 @@ class Order(Generic[T]):
         """The early frames whose turn has come, in order. Call it once `take` or `pass_hole` moved on."""
         frames: list[T] = []
         while (early := self._early.pop(self.next_n, None)) is not None:
-            self.take(self.next_n, early.checksum)
+            self._read(early.checksum)
             frames.append(early.frame)
         self.hole_since_us = min((early.came_us for early in self._early.values()), default=None)
         return frames
@@ -103,6 +102,12 @@ class Order(Generic[T]):
     def seen_through(self) -> int:
         """Every frame below this number was read."""
         return self._lost[0].start if self._lost else self.next_n
+
+    def _read(self, checksum: int) -> None:
+        self.next_n += 1
+        self._checksums.append(checksum)
+        if len(self._checksums) >= 2 * LINK_SEGMENTS_REMEMBERED:
+            self._trim()
 
     def _keep(self, n: int, early: _Early[T]) -> None:
         self._early[n] = early

@@ -148,7 +148,7 @@ def diagram() -> str:
         for turn, to in turns.items():
             if to is not state:
                 moves.setdefault(to, []).append(turn.value)
-        lines += [f"    {state} --> {to}: {', or '.join(names)}" for to, names in moves.items()]
+        lines += [f"    {state} --> {to}: {' / '.join(names)}" for to, names in moves.items()]
     return "\n".join(lines)
 
 
