@@ -106,3 +106,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"{outcome:8} {test}")
     passed = sum(outcome == "passed" for outcome in ran.values())
     terminalreporter.line(f"{passed} of {len(ran)} tests on real Kafka passed")
+    if REQUIRED and not passed:
+        terminalreporter.line("STREAMGAUGE_REQUIRE_KAFKA=1 asks for some: this run has failed")

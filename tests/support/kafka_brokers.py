@@ -64,6 +64,8 @@ def external_broker() -> Broker | None:
 
 def missing_for_docker() -> str | None:
     """Why real Kafka cannot be run in Docker here; null if it can."""
+    if not _engine_listens():
+        return "no Docker engine runs"
     try:
         engine = docker.from_env()
     except DockerException:
@@ -77,6 +79,15 @@ def missing_for_docker() -> str | None:
     finally:
         engine.close()
     return None
+
+
+def _engine_listens() -> bool:
+    """Whether it is worth asking: the SDK leaves a socket open where nobody answers."""
+    scheme, _, path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
+    if scheme != "unix":
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def _environment(port: int) -> dict[str, str]:
