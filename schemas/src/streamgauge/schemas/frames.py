@@ -51,11 +51,11 @@ NIL: Final = msgspec.Raw(b"\xc0")  # a raw field holds the msgpack of any value;
 class Prefix(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The five fields every frame begins with, whatever its tag."""
 
-    tag: int
-    call: bytes | None
-    attempt: int | None
-    link: bytes | None
-    n: int | None
+    tag: int  # which kind of frame
+    call: bytes | None  # UUID of what the application asked for; null in a Tick alone
+    attempt: int | None  # which generation of the call
+    link: bytes | None  # which connection: 8 random bytes
+    n: int | None  # place on the connection, from 0; null in a rescuer's Close alone
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -64,8 +64,8 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     service_name: str | None = None
     service_version: str | None = None
     environment: str | None = None
-    trace_id: str | None = None
-    span_id: str | None = None
+    trace_id: str | None = None  # W3C, of the span that was active
+    span_id: str | None = None  # likewise
     session_id: str | None = None
     session_path: str | None = None
     conversation_id: str | None = None
@@ -79,12 +79,12 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class ToolEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something the application did beside the generation: a tool run, a vector query, any data step."""
 
-    kind: ToolEventKind
-    name: str | None = None
+    kind: ToolEventKind  # what it was
+    name: str | None = None  # of the tool or the store
     input: msgspec.Raw = NIL  # msgpack of the value the user gave
-    output: msgspec.Raw = NIL
-    duration_us: int | None = None
-    ok: bool | None = None
+    output: msgspec.Raw = NIL  # likewise
+    duration_us: int | None = None  # how long it took
+    ok: bool | None = None  # whether it went well
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True, tag=1):
@@ -94,29 +94,29 @@ class Open(msgspec.Struct, array_like=True, frozen=True, tag=1):
     attempt: int
     link: bytes
     n: int
-    tenant: str
-    wall_us: int
-    link_no: int = 0
+    tenant: str  # whose stream it is; the same as in the header
+    wall_us: int  # when, since the epoch
+    link_no: int = 0  # in the order the connections were opened
     after: bytes | None = None  # the link this one follows
-    attempt_kind: AttemptKind = AttemptKind.FIRST
-    parent_attempt: int | None = None
+    attempt_kind: AttemptKind = AttemptKind.FIRST  # why this generation was asked for
+    parent_attempt: int | None = None  # the attempt this one follows
     cursor: str | None = None  # resumption: `starting_after`, `Last-Event-ID`
-    method: str | None = None
-    host: str | None = None
-    path: str | None = None
+    method: str | None = None  # of the HTTP request
+    host: str | None = None  # with its port, if it has one
+    path: str | None = None  # without the query
     query: dict[str, str] = {}  # allow-listed names only
     provider: str | None = None  # only if the user said so
     api: str | None = None  # only if the user said so
-    format: Format = Format.HTTP
-    content: ContentMode = ContentMode.KEEP
-    request: bytes | None = None
-    request_bytes: int | None = None
-    request_sha256: bytes | None = None
+    format: Format = Format.HTTP  # what a chunk is
+    content: ContentMode = ContentMode.KEEP  # how much content travels
+    request: bytes | None = None  # the body, credentials left out; null if not kept
+    request_bytes: int | None = None  # its size as sent
+    request_sha256: bytes | None = None  # its hash as sent
     client_timeout_us: int | None = None  # the read timeout the client set
     shim: str | None = None  # "streamgauge-producers/0.1.0"
     sdk: str | None = None  # "openai-python/3.57.0"
-    context: Context = Context()
-    tags: dict[str, str] = {}
+    context: Context = Context()  # where the call belongs
+    tags: dict[str, str] = {}  # the application's own pairs
     call_ref: str | None = None  # the user's own id, where it was not a UUID
     model: str | None = None  # only if the user said so
     enc: str | None = None  # reserved: content encryption
@@ -129,9 +129,9 @@ class Head(msgspec.Struct, array_like=True, frozen=True, tag=2):
     attempt: int
     link: bytes
     n: int
-    time_us: int
-    status: int | None = None
-    http_version: str | None = None
+    time_us: int  # when the headers came
+    status: int | None = None  # HTTP status
+    http_version: str | None = None  # HTTP/1.1, HTTP/2, ...
     headers: dict[str, str] = {}  # lower-case names, allow-listed
 
 
@@ -147,9 +147,9 @@ class Data(msgspec.Struct, array_like=True, frozen=True, tag=3):
     link: bytes
     n: int
     seq: int  # of the first chunk
-    got: list[int]
+    got: list[int]  # when each chunk came
     asked: list[int] | None = None  # null: chunks were pushed, nobody asked
-    chunks: list[bytes] | None = None
+    chunks: list[bytes] | None = None  # bytes as they came: after transfer decoding, before content decoding
     sizes: list[int] | None = None  # instead of `chunks` under `sizes_only`
     directions: list[int] | None = None  # reserved for sessions: 0 in, 1 out
 
@@ -161,12 +161,12 @@ class Pulse(msgspec.Struct, array_like=True, frozen=True, tag=4):
     attempt: int
     link: bytes
     n: int
-    time_us: int
-    waiting_for: WaitingFor = WaitingFor.PROVIDER
-    chunks: int = 0
-    byte_count: int = 0
-    dropped: int = 0
-    consumer_wait_us: int = 0
+    time_us: int  # when
+    waiting_for: WaitingFor = WaitingFor.PROVIDER  # whom the connection waits for
+    chunks: int = 0  # chunks so far
+    byte_count: int = 0  # their bytes
+    dropped: int = 0  # chunks the shim could not keep
+    consumer_wait_us: int = 0  # time the consumer had a chunk and did not ask for the next
 
 
 class Note(msgspec.Struct, array_like=True, frozen=True, tag=5):
@@ -179,12 +179,12 @@ class Note(msgspec.Struct, array_like=True, frozen=True, tag=5):
     attempt: int
     link: bytes
     n: int
-    wall_us: int
-    tags: dict[str, str] = {}
-    context: Context = Context()
-    model: str | None = None
-    error: str | None = None
-    tool_event: ToolEvent | None = None
+    wall_us: int  # when, since the epoch: notes apply in order of (wall_us, link, n)
+    tags: dict[str, str] = {}  # added to the stream's
+    context: Context = Context()  # fields that are not null replace the stream's
+    model: str | None = None  # replaces the model
+    error: str | None = None  # an error only the application knows of
+    tool_event: ToolEvent | None = None  # something done beside the generation
 
 
 class Close(msgspec.Struct, array_like=True, frozen=True, tag=6):
@@ -194,17 +194,17 @@ class Close(msgspec.Struct, array_like=True, frozen=True, tag=6):
     attempt: int
     link: bytes
     n: int | None
-    time_us: int | None = None
+    time_us: int | None = None  # when
     frames: int | None = None  # how many frames the link has, this one included
-    chunks: int | None = None
-    byte_count: int | None = None
-    dropped: int | None = None
-    consumer_wait_us: int | None = None
-    how: How = How.UNKNOWN
+    chunks: int | None = None  # chunks that came
+    byte_count: int | None = None  # their bytes
+    dropped: int | None = None  # chunks the shim could not keep
+    consumer_wait_us: int | None = None  # time the consumer had a chunk and did not ask for the next
+    how: How = How.UNKNOWN  # how the connection ended
     reading: bool | None = None  # a read was outstanding
     cause: str | None = None  # exception class, only where a wrapper knows it
     message: str | None = None  # no URL beyond `?`
-    resumable: Resumable = Resumable.UNKNOWN
+    resumable: Resumable = Resumable.UNKNOWN  # whether another connection may carry the same generation on
 
 
 class Tick(msgspec.Struct, array_like=True, frozen=True, tag=7, gc=False):
