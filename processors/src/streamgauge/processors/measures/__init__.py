@@ -1,0 +1,1 @@
+"""Usage, tokens, timing and cost of a stream. Pure."""

@@ -1,0 +1,1 @@
+"""What the wire APIs say: one module an API, bytes to answers. Pure."""

@@ -1,0 +1,1 @@
+"""Frames in, finished streams out. Pure: no I/O, no clock, no asyncio, no logging."""

@@ -1,0 +1,1 @@
+"""Response bodies to events, split anywhere. Pure; both sides need it."""
