@@ -69,7 +69,8 @@ def test_a_retry_count_alone_makes_no_retry(
     instrument(gauge, client)
     first: dict[str, Any] = {"json": {"n": 0}, "headers": {"x-stainless-retry-count": "0"}}
     second: dict[str, Any] = {"json": {"n": 0}, "headers": {"x-stainless-retry-count": "1"}}
-    second |= {"body": {"json": {"n": 1}}, "path": {"path": "/v2/chat/completions"}}.get(changed, {})
+    changes: dict[str, dict[str, Any]] = {"body": {"json": {"n": 1}}, "path": {"path": "/v2/chat/completions"}}
+    second |= changes.get(changed, {})
     if changed == "client":
         host.sends(client, provider.url, first)
         client = host.client()

@@ -105,7 +105,7 @@ class Tee(Unseen):
     def got(self, data: bytes) -> None:
         """It came."""
         self._reading = False
-        if data and not self._over:
+        if data:
             self._stream.chunk(data)
 
     def failed(self, error: BaseException) -> None:
@@ -162,62 +162,55 @@ class Tee(Unseen):
         )
 
 
-class _Body(Through):
+class _Watched(Through):
+    """A body, or one pass over it. Either holds the tee: as long as somebody can read, nothing is collected."""
+
     def __init__(self, inner: Any, tee: Tee) -> None:
         super().__init__(inner)
-        self.tee = tee
+        self._tee = tee
 
 
-class SyncBody(_Body):
+class SyncBody(_Watched):
     """A body read by a thread."""
 
     def __iter__(self) -> Iterator[bytes]:
         chunks: Iterator[bytes] = iter(self._inner)
         try:
-            return _SyncReads(chunks, self)
+            return _SyncReads(chunks, self._tee)
         except Exception as error:
-            self.tee.blind(error)
+            self._tee.blind(error)
         return chunks
 
     def close(self) -> None:
         """Let go of the connection."""
         try:
-            self.tee.closing()
+            self._tee.closing()
         except Exception as error:
-            self.tee.blind(error)
+            self._tee.blind(error)
         self._inner.close()
 
 
-class AsyncBody(_Body):
+class AsyncBody(_Watched):
     """A body read by a task."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = aiter(self._inner)
         try:
-            return (_GeneratorReads if isinstance(chunks, AsyncGenerator) else _AsyncReads)(chunks, self)
+            return (_GeneratorReads if isinstance(chunks, AsyncGenerator) else _AsyncReads)(chunks, self._tee)
         except Exception as error:
-            self.tee.blind(error)
+            self._tee.blind(error)
         return chunks
 
     async def aclose(self) -> None:
         """Let go of the connection."""
         try:
-            self.tee.closing()
+            self._tee.closing()
         except Exception as error:
-            self.tee.blind(error)
+            self._tee.blind(error)
         await self._inner.aclose()
 
 
-class _Reads(Through):
-    """One pass over a body. It holds the body: as long as somebody can read, nothing is collected."""
-
-    def __init__(self, inner: Any, body: _Body) -> None:
-        super().__init__(inner)
-        self._body = body
-        self._tee = body.tee
-
-
-class _SyncReads(_Reads):
+class _SyncReads(_Watched):
     """`yield from` looks for `close` and `throw`, and finds them where the iterator itself has them."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -243,7 +236,7 @@ class _SyncReads(_Reads):
         return chunk
 
 
-class _AsyncReads(_Reads):
+class _AsyncReads(_Watched):
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 

@@ -109,11 +109,13 @@ def _bare(transport: Any) -> Any:
 
     OpenTelemetry puts its own `handle_request` on the transport it finds: it would be lost with the tap.
     """
-    while (
-        isinstance(transport, SyncTap | AsyncTap) and not transport.watch.on and not _METHODS & vars(transport).keys()
-    ):
+    while isinstance(transport, SyncTap | AsyncTap) and not transport.watch.on and not _patched(transport):
         transport = transport.inner
     return transport
+
+
+def _patched(tap: object) -> bool:
+    return not _METHODS.isdisjoint(vars(tap))
 
 
 def _supported(client: Any) -> None:
