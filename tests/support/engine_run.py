@@ -8,10 +8,11 @@ await run.assignment.flush()
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from fake_core import FakeCore, write
-from memory_kafka import MemoryKafka
+from memory_kafka import DELAY_TURNS, MemoryKafka
 from streamgauge.processors.engine.assignment import Assignment
 from streamgauge.processors.engine.build import NewCore, builder
 from streamgauge.processors.engine.worked_partition import WorkedPartition, Write
@@ -61,6 +62,12 @@ class EngineRun:
         for number in list(self.assignment.partitions):
             while (slice_ := self.worker.fetch_slice(number, records_max)).records:
                 await self.assignment.work(slice_)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let what was sent leave."""
+        for _ in range(DELAY_TURNS):
+            await asyncio.sleep(0)
 
     async def work_and_flush(self, *partitions: int) -> None:
         """A whole life of a worker: take, read to the end, release."""

@@ -37,7 +37,7 @@ class _Open:
     def __init__(self, first_offset: int) -> None:
         self.first_offset = self.last_offset = first_offset
         self.chunks = 0
-        self.deadline_us = 0
+        self.heard_us = 0
 
 
 class FakeCore:
@@ -67,7 +67,8 @@ class FakeCore:
         self.time = self.time.after(arrival.append_us, step_max_us=self.deadlines.step_max_us)
         horizon_us = self.time.now_us - self.deadlines.late_horizon_us
         self.closed = {key: it for key, it in self.closed.items() if it.closed_partition_us >= horizon_us}
-        expired = sorted((it.deadline_us, key) for key, it in self._open.items() if it.deadline_us <= self.time.now_us)
+        silent_us = self.time.now_us - self.deadlines.producer_silent_us
+        expired = sorted((it.heard_us, key) for key, it in self._open.items() if it.heard_us <= silent_us)
         emissions: list[Emission] = [self._close(key, arrival) for _, key in expired]
         return emissions + self._read(arrival)
 
@@ -89,7 +90,7 @@ class FakeCore:
         stream = self._open[key]
         stream.last_offset = arrival.offset
         stream.chunks += verb == b"data"
-        stream.deadline_us = self.time.now_us + self.deadlines.producer_silent_us
+        stream.heard_us = self.time.now_us
         return [self._close(key, arrival)] if verb == b"end" else []
 
     def _close(self, key: StreamId, cause: Arrival) -> Finished:

@@ -5,9 +5,9 @@
     worker = kafka.worker("chunks", group="g")         one process: its Log, its Outlet, its consumer position
 
 What it keeps true: offsets grow by one a record and by one a marker; append times never fall and are the broker's; a
-commit of a former generation is refused; what is acknowledged stands in the log for good. What it does on order: it
-breaks the n-th operation of a worker before or after its effect (`Crash`), drops slices, lets retention cut the log,
-puts markers into it.
+commit of a former generation is refused; what is acknowledged stands in the log for good, and what is not may have left
+or not. What it does on order: it breaks the n-th operation of a worker (`Crash`), drops slices, lets retention cut the
+log, puts markers into it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from streamgauge.processors.engine.ports import Bounds, Committed, LogRecord, Message, Slice
 
-__all__ = ["Crash", "MemoryKafka", "MemoryRecord", "MemoryWorker"]
+__all__ = ["DELAY_TURNS", "Crash", "MemoryKafka", "MemoryRecord", "MemoryWorker"]
 
+DELAY_TURNS = 7  # turns of the loop until a message has left; how many, its topic's name decides
 START_MS = 1_760_000_000_000
 
 
@@ -100,7 +101,7 @@ class MemoryReceipt(NamedTuple):
 
 
 class MemoryWorker:
-    """One process's hold on Kafka: satisfies `Log` and `Outlet`. `fault` is called before and after each operation."""
+    """One process's hold on Kafka: satisfies `Log` and `Outlet`. `fault` is told each operation, and may raise."""
 
     def __init__(
         self, kafka: MemoryKafka, *, chunks: str, group: str, generation: int, fault: Callable[[str], None]
@@ -109,6 +110,7 @@ class MemoryWorker:
         self.generation = generation
         self.position: dict[int, int] = {}
         self.seeks: list[tuple[int, int]] = []
+        self.dead = False
         self._chunks = chunks
         self._group = group
         self._fault = fault
@@ -143,15 +145,20 @@ class MemoryWorker:
     # Outlet
 
     async def send(self, message: Message) -> asyncio.Future[MemoryReceipt]:
-        acknowledgement: asyncio.Future[MemoryReceipt] = asyncio.get_running_loop().create_future()
         await asyncio.sleep(0)
         self._fault(f"send {message.topic}")
+        return asyncio.ensure_future(self._deliver(message))
+
+    async def _deliver(self, message: Message) -> MemoryReceipt:
+        """A batch leaves some time later, each topic's on its own; what has not left dies with the process."""
+        for _ in range(len(message.topic) % DELAY_TURNS):
+            await asyncio.sleep(0)
+        if self.dead:
+            raise asyncio.CancelledError
         offset = self.kafka.append(
             message.topic, message.partition, key=message.key, value=message.value, headers=message.headers
         )
-        acknowledgement.set_result(MemoryReceipt(offset))
-        self._fault(f"sent {message.topic}")
-        return acknowledgement
+        return MemoryReceipt(offset)
 
     async def commit(self, partition: int, offset: int, *, generation: int) -> Committed:
         await asyncio.sleep(0)

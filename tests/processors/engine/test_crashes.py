@@ -1,48 +1,106 @@
 """A worker may die anywhere: nothing is lost, nothing is wrong, and repeats are equal byte for byte.
 
-Each schedule is a log, a list of lives, and for each life the operation on Kafka at which it ends, before or after its
-effect. Stale workers that wake up and flush what they had are lives too.
+A schedule is a log in pieces and a list of lives, one a piece: for each the operation on Kafka at which it ends, before
+or after its effect, or none. A life may only be stopped, and wake up when another worker owns its partition. The calm
+run is one worker that reads the whole log at once; after every storm the same things must stand in Kafka.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine_run import CHUNKS, CONTENTS, DEAD, RECORDS, EngineRun
-from fake_core import frame
+from fake_core import FakeCore, frame
+from fake_core import write as write_counted
+from frames_build import TENANT
+from frames_strategies import nonsense, scripts
 from memory_kafka import Crash, MemoryKafka, MemoryRecord
+from streamgauge.processors.engine.build import NewCore
+from streamgauge.processors.engine.worked_partition import Write
+from streamgauge.processors.reassembly.finished import FinishedStream
+from streamgauge.processors.reassembly.partition import Partition
 from streamgauge.processors.settings import load
+from streamgauge.schemas import codec
+from streamgauge.schemas.frames import Tick
+from streamgauge.schemas.identity import record_id
+from streamgauge.schemas.records import Contents, Record
 
-QUICK = load(producer_silent_s=8, tick_s=2, late_horizon_s=20)
+QUICK = load(
+    head_grace_s=6, hole_grace_s=6, producer_silent_s=8, provider_silent_s=20, total_age_s=60, resume_grace_s=9,
+    late_horizon_s=20, tick_s=2,
+)  # fmt: skip
+OPERATIONS_MAX = 60
 
 
-Step = tuple[tuple[str, str], int]
-Life = tuple[int, int, int, bool]
+class Step(NamedTuple):
+    """One message of the log, so long after the one before."""
+
+    value: bytes
+    pause_ms: int
+    tenant: str | None = TENANT
+
+
+class Life(NamedTuple):
+    dies_at: int
+    slice_records: int
+    slices_a_flush: int
+    wakes: bool
+
+
+class System(NamedTuple):
+    """What is run: a core, and how its streams are written."""
+
+    core: NewCore
+    write: Write
+
+
 Identity = Callable[[MemoryRecord], object]
 Copy = tuple[bytes | None, bytes | None]
 
-
-@st.composite
-def logs(draw: st.DrawFn) -> list[list[Step]]:
-    """Frames of a few streams, interleaved, with pauses, duplicates and junk; in pieces, one a life."""
-    names = [f"s{number}" for number in range(draw(st.integers(1, 6)))]
-    verbs = st.tuples(st.sampled_from(["open", "data", "data", "data", "end", "junk"]), st.sampled_from(names))
-    steps = st.tuples(verbs, st.sampled_from([0, 1, 40, 900, 3000, 30_000]))
-    return draw(st.lists(st.lists(steps, max_size=25), min_size=1, max_size=6))
-
-
+pauses = st.sampled_from([0, 0, 1, 40, 900, 3000, 30_000])
 lives = st.lists(
-    st.tuples(
-        st.integers(0, 30),  # the operation it dies at
-        st.integers(1, 9),  # records a slice
-        st.integers(1, 4),  # slices between flushes
-        st.booleans(),  # whether it is only stopped, wakes up later and flushes
-    ),
+    st.builds(Life, st.integers(0, OPERATIONS_MAX), st.integers(1, 9), st.integers(1, 4), st.booleans()),
     min_size=6,
     max_size=6,
 )
+
+
+@st.composite
+def counted_logs(draw: st.DrawFn) -> list[list[Step]]:
+    """Frames of the fake core."""
+    names = [f"s{number}" for number in range(draw(st.integers(1, 6)))]
+    verbs = st.sampled_from(["open", "data", "data", "data", "end", "junk"])
+    steps = st.builds(Step, st.builds(frame, verbs, st.sampled_from(names)), pauses)
+    return draw(st.lists(st.lists(steps, max_size=25), min_size=1, max_size=6))
+
+
+@st.composite
+def real_logs(draw: st.DrawFn) -> list[list[Step]]:
+    """Connections as shims make them, cut, interleaved, with copies, nonsense and Ticks."""
+    waiting = [
+        [codec.encode(it) for it in draw(scripts(call=bytes([number]) * 16)).frames]
+        for number in range(draw(st.integers(1, 4)))
+    ]
+    steps: list[Step] = []
+    while any(waiting):
+        source = draw(st.sampled_from([frames for frames in waiting if frames]))
+        value = source.pop(0)
+        steps.append(Step(value, draw(pauses)))
+        match draw(st.integers(0, 14)):
+            case 0:
+                steps.append(Step(value, draw(pauses)))
+            case 1:
+                steps.append(Step(draw(nonsense()), 0))
+            case 2:
+                steps += [Step(codec.encode(Tick()), 2000, None)] * draw(st.integers(1, 12))
+    steps += [Step(codec.encode(Tick()), 4000, None)] * 20
+    cuts = sorted(draw(st.lists(st.integers(0, len(steps)), max_size=5)))
+    return [steps[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(steps)], strict=True)]
 
 
 class Countdown:
@@ -55,42 +113,38 @@ class Countdown:
             raise Crash
 
 
-async def live(kafka: MemoryKafka, life: Life) -> EngineRun | None:
-    """One worker until it dies; whom to wake, if it was only stopped."""
-    dies_at, records, slices, wakes = life
-    run = EngineRun(kafka, settings=QUICK, fault=Countdown(dies_at))
+async def live(kafka: MemoryKafka, life: Life, system: System) -> EngineRun | None:
+    """One worker until it dies or has read the log; whom to wake, if it was only stopped."""
+    fault = Countdown(life.dies_at) if life.dies_at < OPERATIONS_MAX else (lambda _: None)
+    run = EngineRun(kafka, settings=QUICK, core=system.core, write=system.write, fault=fault)
     try:
         await run.take(0)
         count = 0
-        while (slice_ := run.worker.fetch_slice(0, records)).records:
+        while (slice_ := run.worker.fetch_slice(0, life.slice_records)).records:
             await run.assignment.work(slice_)
             count += 1
-            if count % slices == 0:
-                await flush(run)
-        await flush(run)
+            if count % life.slices_a_flush == 0:
+                await run.partition().flush()
+        if not life.wakes:
+            await run.partition().flush()
     except Crash:
         run.worker._fault = lambda _: None
-        return run if wakes else None
+        run.worker.dead = not life.wakes
     assert run.faults == []
-    return run if wakes else None
+    return run if life.wakes else None
 
 
-async def flush(run: EngineRun) -> None:
-    """Not through the assignment, which gathers: a crash there would be one fault of many."""
-    for worked in run.assignment.partitions.values():
-        await worked.flush()
+async def calm(kafka: MemoryKafka, system: System) -> None:
+    """A worker that lives."""
+    await EngineRun(kafka, settings=QUICK, core=system.core, write=system.write).work_and_flush(0)
 
 
-async def finish(kafka: MemoryKafka) -> None:
-    """A worker that lives: reads to the end, and a silent while after it."""
-    await EngineRun(kafka, settings=QUICK).work_and_flush(0)
-
-
-async def stand(kafka: MemoryKafka) -> tuple[int, int]:
+async def stand(kafka: MemoryKafka, system: System) -> tuple[int, int]:
     """Where one more worker finds itself: ledger and group agree, and what was worked stays worked."""
-    run = EngineRun(kafka, settings=QUICK)
+    run = EngineRun(kafka, settings=QUICK, core=system.core, write=system.write)
     await run.take(0)
     await run.drain()
+    assert run.partition().resumed
     assert run.partition().counters.rules_changed == 0
     return run.partition().position, run.partition().low_water
 
@@ -108,28 +162,72 @@ def id_of(record: MemoryRecord) -> object:
 
 def letter(record: MemoryRecord) -> object:
     headers = dict(record.headers)
-    return headers["offset"], headers["reason"]
+    return headers["offset"], headers["reason"], headers["detail"]
 
 
-@settings(max_examples=250, deadline=None)
-@given(logs(), lives)
-async def test_a_worker_may_die_anywhere(pieces: list[list[Step]], lives: list[Life]) -> None:
-    calm, stormy = MemoryKafka(), MemoryKafka()
+async def storm(pieces: Sequence[Sequence[Step]], lives: Sequence[Life], system: System) -> None:
+    quiet, rough = MemoryKafka(), MemoryKafka()
     for piece, life in zip(pieces, lives, strict=False):
-        for (verb, name), pause_ms in piece:
-            for kafka in (calm, stormy):
-                kafka.now_ms += pause_ms
-                kafka.append(CHUNKS, 0, value=frame(verb, name))
-        stale = await live(stormy, life)
+        for step in piece:
+            for kafka in (quiet, rough):
+                kafka.now_ms += step.pause_ms
+                headers = codec.tenant_headers(step.tenant) if step.tenant is not None else []
+                kafka.append(CHUNKS, 0, value=step.value, headers=headers)
+        stale = await live(rough, life, system)
         if stale is not None:
-            stormy.generation += 1
+            rough.generation += 1
             await stale.assignment.flush()
-            stormy.generation += 1
-    await finish(calm)
-    await finish(stormy)
+    await calm(quiet, system)
+    await calm(rough, system)
     for topic, identity in ((RECORDS, id_of), (CONTENTS, id_of), (DEAD, letter)):
-        once, often = emitted(calm, topic, identity), emitted(stormy, topic, identity)
+        once, often = emitted(quiet, topic, identity), emitted(rough, topic, identity)
         assert once.keys() == often.keys()
         for key, copies in often.items():
             assert set(copies) == set(once[key])
-    assert await stand(stormy) == await stand(calm)
+    assert await stand(rough, system) == await stand(quiet, system)
+
+
+def write_whole(stream: FinishedStream, partition: int, rules: str) -> tuple[Record, Contents]:
+    """Enough of a stream to tell two of them apart."""
+    name = record_id(*stream.id)
+    choices = [
+        choice.choice(generation=number)
+        for number, answer in enumerate(stream.answers)
+        for choice in answer.choices.values()
+    ]
+    record = Record(
+        id=name,
+        tenant=stream.id.tenant,
+        call_id=name,
+        attempt=stream.id.attempt,
+        outcome=stream.verdict.outcome,
+        evidence=stream.verdict.evidence,
+        holes=stream.holes,
+        missing_chunks=stream.missing_chunks,
+        chunks=stream.chunks,
+        bytes=stream.body_bytes,
+        events=stream.events,
+        duplicates_dropped=stream.duplicates_dropped,
+        reordered=stream.reordered,
+        conflicts=stream.conflicts,
+        warnings=stream.warnings,
+        partition=partition,
+        first_offset=stream.first_offset,
+        last_offset=stream.last_offset,
+        closed_at_us=stream.closed_at_us,
+        first_append_us=stream.first_append_us,
+        rules=rules,
+    )
+    return record, Contents(id=name, tenant=stream.id.tenant, choices=choices)
+
+
+@settings(max_examples=120, deadline=None)
+@given(counted_logs(), lives)
+async def test_the_engine_may_die_anywhere(pieces: list[list[Step]], lives: list[Life]) -> None:
+    await storm(pieces, lives, System(FakeCore, write_counted))
+
+
+@settings(max_examples=60, deadline=None)
+@given(real_logs(), lives)
+async def test_the_engine_with_its_core_may_die_anywhere(pieces: list[list[Step]], lives: list[Life]) -> None:
+    await storm(pieces, lives, System(Partition, write_whole))

@@ -37,7 +37,7 @@ def test_too_many_marks_are_thinned_and_the_first_stays() -> None:
     timeline = Timeline(mark(0))
     for offset in range(1, 3 * MARKS_MAX):
         timeline.add(mark(offset))
-        assert len(list(timeline)) <= MARKS_MAX
+    assert MARKS_MAX // 2 < len(list(timeline)) <= MARKS_MAX
     assert next(iter(timeline)) == mark(0)
 
 
