@@ -42,7 +42,7 @@ def test_a_host_gets_the_same_with_and_without_the_tap(
     host: Any, provider: Endpoint, gauge: Gauge, published: Published, answer: Answer, how: How, cause: str | None
 ) -> None:
     provider.answers(answer, answer)
-    timeout = 0.25 if answer.end == "hang" else 5.0
+    timeout = 0.4 if answer.end == "hang" else 5.0
     plain, tapped = host.client(timeout=timeout), host.client(timeout=timeout)
     instrument(gauge, tapped)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import weakref
@@ -297,6 +298,27 @@ def test_a_closed_gauge_lets_everything_pass(host: Any, provider: Endpoint, sink
         instrument(gauge, client)
     assert host.posts(client, provider.url).chunks == [b"a", b"b"]
     assert sink.frames == []
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # the gauge's thread is there on purpose
+def test_a_forked_child_reads_on_and_publishes_streams_of_its_own(
+    host: Any, gauge: Gauge, published: Published, sink: MemorySink
+) -> None:
+    client = host.answering(host.streaming(lambda: iter((b"{}",))))
+    instrument(gauge, client)
+    host.sends(client, "http://provider", {})
+    parent = published().opens
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            sink.sent.clear()
+            again = host.client(transport=client._transport)
+            code = not (host.posts(again).chunks == [b"{}"] and len(published().opens) == 1)
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert published().opens == parent
 
 
 def test_neither_http_package_is_loaded_by_the_tap() -> None:
