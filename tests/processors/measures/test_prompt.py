@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamgauge.processors.measures.declarations import around_calls
 from streamgauge.processors.measures.prompt import Prompt, read_prompt
 from streamgauge.processors.measures.tokens import Tokenizers
 
@@ -182,6 +183,10 @@ def test_an_answer_format_is_input(request_body: dict[str, Any]) -> None:
     prompt = read_prompt(request_body)
     assert prompt.declares
     assert prompt.texts[-1] == '# Response Formats\n\n## x\n\n{"a":1}'
+
+
+def test_a_model_writes_around_its_calls_what_no_stream_shows() -> None:
+    assert [around_calls(calls) for calls in range(4)] == [0, 7, 28, 42]
 
 
 @pytest.mark.parametrize(

@@ -52,15 +52,36 @@ def answer(*reports: dict[str, Any], preliminary: frozenset[str] = frozenset()) 
     return made
 
 
-def count(texts: Sequence[str]) -> Count:
-    """A word is a token."""
-    return Count(sum(len(text.split()) for text in texts), "words")
+class Words:
+    """A word is a token, and a tool call is worth a hundred."""
+
+    def __init__(self, prompt: Count | None = None) -> None:
+        self._prompt = prompt
+
+    def texts(self, texts: Sequence[str]) -> Count:
+        return Count(sum(len(text.split()) for text in texts), "words")
+
+    def around_calls(self, calls: int) -> int:
+        return 100 * calls
+
+    def prompt(self) -> Count | None:
+        return self._prompt
+
+
+class Refusing(Words):
+    """Must not be asked."""
+
+    def texts(self, texts: Sequence[str]) -> Count:
+        raise AssertionError("counted in vain")
+
+    def prompt(self) -> Count | None:
+        raise AssertionError("counted in vain")
 
 
 def judged(
     *generations: Generation, accepted: bool = True, prompt: Count | None = None, api: Api | None = API
 ) -> tuple[Judged, list[str]]:
-    return judge(generations, api, accepted=accepted, count=count, count_prompt=lambda: prompt)
+    return judge(generations, api, accepted=accepted, counting=Words(prompt))
 
 
 def saying(made: Answer, *texts: str, whole: bool = True) -> Generation:
@@ -68,11 +89,8 @@ def saying(made: Answer, *texts: str, whole: bool = True) -> Generation:
 
 
 def test_the_provider_s_last_word_is_taken_as_it_is_and_nothing_is_counted() -> None:
-    def refuse(_: Sequence[str]) -> Count:
-        raise AssertionError("counted in vain")
-
     generation = saying(answer({"input": 5, "output": 7, "total": 12, "cache_read": 0}), "some words")
-    found, warnings = judge([generation], API, accepted=True, count=refuse, count_prompt=lambda: refuse([]))
+    found, warnings = judge([generation], API, accepted=True, counting=Refusing())
     assert found == Judged(
         usage_input=5, usage_output=7, usage_total=12, usage_cache_read=0, usage_source=UsageSource.PROVIDER
     )
@@ -144,6 +162,11 @@ def test_output_nobody_can_see_is_not_guessed() -> None:
     assert (found.usage_output, found.output_seen, found.usage_estimated) == (None, 2, ["usage_input"])
 
 
+def test_what_stands_around_a_tool_call_is_estimated_but_was_not_seen() -> None:
+    found, _ = judged(Generation(answer(), Seen(["f", "{}"], whole=True, calls=2)))
+    assert (found.usage_output, found.output_seen) == (202, 2)
+
+
 def test_nothing_is_estimated_of_a_request_nobody_took_up() -> None:
     assert judged(saying(answer()), accepted=False, prompt=Count(9, "words")) == (Judged(), [])
 
@@ -205,7 +228,8 @@ def test_a_report_that_contradicts_itself_warns_and_is_not_repaired(report: dict
     ],
 )
 def test_what_a_part_shows_of_its_tokens(part: Part, texts: list[str], whole: bool) -> None:
-    assert seen_in([Choice(index=0, parts=[part])], api="openai.chat", model="gpt-4o") == (texts, whole)
+    calls = int(isinstance(part, ToolCall))
+    assert seen_in([Choice(index=0, parts=[part])], api="openai.chat", model="gpt-4o") == (texts, whole, calls)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +253,7 @@ def test_models_that_reason_unseen_never_show_all_their_output(model: str | None
 
 def test_anthropic_s_thinking_is_only_a_summary() -> None:
     choices = [Choice(index=0, parts=[Reasoning(text="hm"), Text(text="a")])]
-    assert seen_in(choices, api="anthropic.messages", model="claude-sonnet-4-6") == (["hm", "a"], False)
+    assert seen_in(choices, api="anthropic.messages", model="claude-sonnet-4-6") == (["hm", "a"], False, 0)
 
 
 @given(

@@ -20,8 +20,8 @@ unknown in one of them unknown in all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -31,7 +31,7 @@ from streamgauge.processors.providers.api import Api
 from streamgauge.schemas.records import Choice, Citation, Reasoning, Refusal, Text, ToolCall
 from streamgauge.schemas.words import UsageSource
 
-__all__ = ["INCONSISTENT", "Generation", "Judged", "Seen", "judge", "seen_in"]
+__all__ = ["INCONSISTENT", "Counting", "Generation", "Judged", "Seen", "judge", "seen_in"]
 
 INCONSISTENT: Final = "usage_inconsistent"
 
@@ -44,10 +44,28 @@ _SUMMARISES: Final = "anthropic.messages"
 
 
 class Seen(NamedTuple):
-    """What was streamed of a generation: its texts, and whether they are all of its output that costs tokens."""
+    """What was streamed of a generation: its texts, how many tool calls are among them, and whether they are all of
+    its output that costs tokens."""
 
     texts: list[str]
     whole: bool
+    calls: int = 0
+
+
+class Counting(Protocol):
+    """Counts tokens for the model of a stream."""
+
+    def texts(self, texts: Sequence[str]) -> Count:
+        """The tokens of these texts."""
+        ...
+
+    def around_calls(self, calls: int) -> int:
+        """The tokens a model writes around so many tool calls, which no stream shows; 0 where that is not known."""
+        ...
+
+    def prompt(self) -> Count | None:
+        """The tokens of the request; null where they cannot be counted."""
+        ...
 
 
 class Generation(NamedTuple):
@@ -90,6 +108,7 @@ class _Finding(NamedTuple):
 def seen_in(choices: Sequence[Choice], *, api: str | None, model: str | None) -> Seen:
     """What these choices show of the tokens of their generation."""
     texts: list[str] = []
+    calls = 0
     whole = _REASONS_UNSEEN.match(model or "") is None
     for choice in choices:
         for part in choice.parts:
@@ -100,12 +119,13 @@ def seen_in(choices: Sequence[Choice], *, api: str | None, model: str | None) ->
                     texts.append(text)
                     whole = whole and not (part.summary or part.encrypted or api == _SUMMARISES)
                 case ToolCall(arguments=str(arguments)):
+                    calls += 1
                     texts += [part.name or "", arguments]
                 case Citation():  # points at text that stands elsewhere
                     pass
                 case _:  # images, sound, what the provider's own tools did
                     whole = False
-    return Seen([text for text in texts if text], whole)
+    return Seen([text for text in texts if text], whole, calls)
 
 
 def judge(
@@ -113,17 +133,16 @@ def judge(
     api: Api | None,
     *,
     accepted: bool,
-    count: Callable[[Sequence[str]], Count],
-    count_prompt: Callable[[], Count | None],
+    counting: Counting,
 ) -> tuple[Judged, list[str]]:
     """The usage of a stream, and warnings.
 
-    `accepted` says that the provider took the request up; else nothing is estimated. `count` counts texts, and
-    `count_prompt` the request, null where it cannot be counted; neither is called where the provider has spoken.
+    `accepted` says that the provider took the request up; else nothing is estimated. `counting` is not asked where the
+    provider has spoken.
     """
     if api is None:
         return Judged(), []
-    found = [_find(api, one, accepted=accepted, count=count, count_prompt=count_prompt) for one in generations]
+    found = [_find(api, one, accepted=accepted, counting=counting) for one in generations]
     found = [finding for finding in found if finding.stated or finding.estimated or finding.seen is not None]
     if not found:
         return Judged(), []
@@ -131,14 +150,7 @@ def judge(
     return _judged(found), warnings
 
 
-def _find(
-    api: Api,
-    generation: Generation,
-    *,
-    accepted: bool,
-    count: Callable[[Sequence[str]], Count],
-    count_prompt: Callable[[], Count | None],
-) -> _Finding:
+def _find(api: Api, generation: Generation, *, accepted: bool, counting: Counting) -> _Finding:
     answer, seen = generation
     raw = answer.usage_raw
     stated = Usage() if raw is None else api.usage(raw)
@@ -147,11 +159,11 @@ def _find(
     usage = _without_placeholder(stated, answer)
     if not accepted and not seen.texts:
         return _Finding(usage, stated=raw is not None, final=False)
-    counted = count(seen.texts)
+    counted = counting.texts(seen.texts)
     estimates: dict[str, Count] = {}
     if usage.output is None and seen.whole and seen.texts:
-        estimates["output"] = counted
-    if usage.input is None and (prompt := count_prompt()) is not None:
+        estimates["output"] = Count(counted.tokens + counting.around_calls(seen.calls), counted.method)
+    if usage.input is None and (prompt := counting.prompt()) is not None:
         estimates["input"] = prompt
     return _Finding(
         usage=msgspec.structs.replace(usage, **{name: estimate.tokens for name, estimate in estimates.items()}),

@@ -14,6 +14,7 @@ import msgspec
 
 from streamgauge.processors.measures.billing import bill
 from streamgauge.processors.measures.cost import NO_USAGE, NOT_BILLED, Cost, Item
+from streamgauge.processors.measures.declarations import around_calls
 from streamgauge.processors.measures.prompt import read_prompt
 from streamgauge.processors.measures.tokens import Count, vocabulary_of
 from streamgauge.processors.measures.usage import Generation, Judged, judge, seen_in
@@ -61,8 +62,7 @@ def take_account(
         ],
         api,
         accepted=accepted,
-        count=lambda texts: measures.tokenizers.count(texts, model=known),
-        count_prompt=lambda: _count_prompt(stream.opening.request, request, model=known, measures=measures),
+        counting=_Counting(stream.opening.request if request.is_json else None, model=known, measures=measures),
     )
     units = _units(answers)
     shown = any(choice.parts for choices in generations for choice in choices)
@@ -80,15 +80,31 @@ def take_account(
     )
 
 
-def _count_prompt(body: bytes | None, request: RequestBody, *, model: str | None, measures: Measures) -> Count | None:
-    """The tokens of the request; null where it does not hold all the model read."""
-    if body is None or not request.is_json:
-        return None
-    prompt = read_prompt(fields(decode(body)))
-    if not prompt.whole or (prompt.declares and not vocabulary_of(model).exact):
-        return None
-    counted = measures.tokenizers.count(prompt.texts, model=model)
-    return Count(counted.tokens + prompt.framing, counted.method)
+class _Counting:
+    """Counts tokens for the model of this stream, whose request is this JSON, if it was kept."""
+
+    __slots__ = ("_measures", "_model", "_request")
+
+    def __init__(self, request: bytes | None, *, model: str | None, measures: Measures) -> None:
+        self._request, self._model, self._measures = request, model, measures
+
+    def texts(self, texts: Sequence[str]) -> Count:
+        """The tokens of these texts."""
+        return self._measures.tokenizers.count(texts, model=self._model)
+
+    def around_calls(self, calls: int) -> int:
+        """The tokens around so many tool calls; known of OpenAI's models alone."""
+        return around_calls(calls) if vocabulary_of(self._model).exact else 0
+
+    def prompt(self) -> Count | None:
+        """The tokens of the request; null where it does not hold all the model read."""
+        if self._request is None:
+            return None
+        prompt = read_prompt(fields(decode(self._request)))
+        if not prompt.whole or (prompt.declares and not vocabulary_of(self._model).exact):
+            return None
+        counted = self.texts(prompt.texts)
+        return Count(counted.tokens + prompt.framing, counted.method)
 
 
 def _priced(
