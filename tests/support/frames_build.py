@@ -14,11 +14,10 @@ from typing import Any
 
 import msgspec
 
+from streamgauge.processors.reassembly.finished import Arrival
 from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open, Pulse, Tick, UnknownFrame
-from streamgauge.schemas.words import Format, How, Resumable, WaitingFor
-
-from streamgauge.processors.reassembly.finished import Arrival
+from streamgauge.schemas.words import How, Resumable, WaitingFor
 
 __all__ = [
     "CALL",
@@ -191,12 +190,14 @@ def sse(document: Any, *, name: str | None = None) -> bytes:
 
 
 def chat_events(
-    *texts: str, finish: str | None = "stop", done: bool = True, id: str = "chatcmpl-1", usage: bool = True
+    *texts: str, finish: str | None = "stop", done: bool = True, response_id: str = "chatcmpl-1", usage: bool = True
 ) -> list[bytes]:
     """A chat completion, one event each."""
 
     def chunk(choices: list[Any], **more: Any) -> bytes:
-        return sse({"id": id, "object": "chat.completion.chunk", "model": "gpt-4o-mini", "choices": choices, **more})
+        return sse(
+            {"id": response_id, "object": "chat.completion.chunk", "model": "gpt-4o-mini", "choices": choices, **more}
+        )
 
     def choice(delta: dict[str, Any], reason: str | None = None) -> list[Any]:
         return [{"index": 0, "delta": delta, "finish_reason": reason}]
@@ -213,10 +214,22 @@ def chat_events(
     return events
 
 
-def responses_events(*texts: str, done: bool = True, id: str = "resp_1", numbered: bool = True) -> list[bytes]:
+def responses_events(*texts: str, done: bool = True, response_id: str = "resp_1", numbered: bool = True) -> list[bytes]:
     """A Responses stream, one event each, numbered from 0."""
-    response: dict[str, Any] = {"id": id, "object": "response", "status": "in_progress", "model": "gpt-5", "output": []}
-    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    response: dict[str, Any] = {
+        "id": response_id,
+        "object": "response",
+        "status": "in_progress",
+        "model": "gpt-5",
+        "output": [],
+    }
+    item: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "status": "in_progress",
+        "content": [],
+    }
     place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     part = {"type": "output_text", "text": "", "annotations": []}
     bodies: list[dict[str, Any]] = [
@@ -229,7 +242,7 @@ def responses_events(*texts: str, done: bool = True, id: str = "resp_1", numbere
     if done:
         whole = "".join(texts)
         part = {**part, "text": whole}
-        item = {**item, "status": "completed", "content": [part]}
+        item = {**item, "content": [part]}
         usage = {"input_tokens": 9, "output_tokens": len(texts), "total_tokens": 9 + len(texts)}
         bodies += [
             {"type": "response.output_text.done", **place, "text": whole, "logprobs": []},
@@ -246,10 +259,17 @@ def responses_events(*texts: str, done: bool = True, id: str = "resp_1", numbere
     ]
 
 
-def anthropic_events(*texts: str, done: bool = True, id: str = "msg_1") -> list[bytes]:
+def anthropic_events(*texts: str, done: bool = True, response_id: str = "msg_1") -> list[bytes]:
     """A message of Anthropic, one event each."""
     usage = {"input_tokens": 9, "output_tokens": 1}
-    message = {"id": id, "type": "message", "role": "assistant", "model": "claude-4", "content": [], "usage": usage}
+    message = {
+        "id": response_id,
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-4",
+        "content": [],
+        "usage": usage,
+    }
     bodies: list[dict[str, Any]] = [
         {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

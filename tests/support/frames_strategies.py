@@ -6,7 +6,8 @@ frames delayed, repeated and mixed with those of other streams, the disorder bou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,14 +29,27 @@ from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open, Pulse, Tick
 from streamgauge.schemas.words import How, Resumable, WaitingFor
 
-__all__ = ["Script", "arrivals_of", "chunked", "disordered", "nonsense", "resumed_scripts", "scripts", "segmented"]
+__all__ = [
+    "ADDRESSES",
+    "Script",
+    "arrivals_of",
+    "chunked",
+    "disordered",
+    "nonsense",
+    "resumed_scripts",
+    "scripts",
+    "segmented",
+]
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 WORDS = st.sampled_from(["the", " river", " naïve", " 数据", "\n", ' "quoted"', "🙂", " data: x", ""])
-APIS = {
+APIS: dict[str, tuple[Callable[..., list[bytes]], str, str]] = {
     "openai.chat": (chat_events, "/v1/chat/completions", "api.openai.com"),
     "openai.responses": (responses_events, "/v1/responses", "api.openai.com"),
     "anthropic.messages": (anthropic_events, "/v1/messages", "api.anthropic.com"),
 }
+ADDRESSES = {name: (path, host) for name, (_, path, host) in APIS.items()}
 HOWS = st.sampled_from([How.EOF, How.CLOSED_EARLY, How.READ_ERROR, How.COLLECTED])
 
 
@@ -68,14 +82,14 @@ def _shown(frame: Frame) -> str:
             return f"{type(frame).__name__}({frame.n})"
 
 
-def chunked(draw: st.DrawFn, body: bytes) -> list[bytes]:
+def chunked(draw: Draw, body: bytes) -> list[bytes]:
     """The body cut anywhere, as reads cut it."""
     cuts = draw(st.lists(st.integers(0, len(body)), max_size=12)) if body else []
     borders = [0, *sorted(set(cuts)), len(body)]
-    return [body[begin:end] for begin, end in zip(borders, borders[1:], strict=False) if end > begin]
+    return [body[begin:end] for begin, end in pairwise(borders) if end > begin]
 
 
-def segmented(draw: st.DrawFn, chunks: list[bytes]) -> list[list[bytes]]:
+def segmented(draw: Draw, chunks: list[bytes]) -> list[list[bytes]]:
     """Chunks gathered into segments."""
     segments: list[list[bytes]] = []
     for chunk in chunks:
@@ -163,6 +177,7 @@ def disordered(
 
 
 _SMALL = st.integers(-2, 12)
+_SMALL_OR_NONE: st.SearchStrategy[int | None] = st.none() | _SMALL
 _TIMES = st.lists(st.integers(-10, 2**40) | st.integers(0, 5000), max_size=4)
 _LINKS = st.sampled_from([b"link-A--", b"link-B--", b"short"])
 _TEXT = st.none() | st.sampled_from(["", "gzip", "text/event-stream", "application/json", "12", "/v1/messages", "acme"])
@@ -197,8 +212,9 @@ def _odd_frames(draw: st.DrawFn) -> bytes:
     bodies = st.sampled_from([b"", b"data: [DONE]\n\n", b'{"error":{"message":"no"}}', *chat_events("a"), b"\xff\r"])
     match draw(st.sampled_from("OHDPNCX")):
         case "O":
-            kinds = {"link_no": draw(_SMALL), "after": draw(st.none() | _LINKS), "path": draw(_TEXT), "api": draw(_TEXT)}
-            frame: Any = Open(*place, TENANT, draw(st.integers(0, 2**50)), **kinds)
+            after, path, api = draw(st.none() | _LINKS), draw(_TEXT), draw(_TEXT)
+            wall_us, link_no = draw(st.integers(0, 2**50)), draw(_SMALL)
+            frame: Any = Open(*place, TENANT, wall_us, link_no, after, path=path, api=api)
         case "H":
             headers = {"content-type": draw(_TEXT) or "", "content-encoding": draw(_TEXT) or "", "content-length": "7"}
             frame = Head(*place, draw(_SMALL), draw(st.sampled_from([None, 200, 404, 0])), None, headers)
@@ -212,8 +228,8 @@ def _odd_frames(draw: st.DrawFn) -> bytes:
             frame = Note(*place, draw(st.integers(0, 2**50)), {"a": "b"})
         case "C":
             n = draw(st.none() | st.just(place[3]))
-            totals = {"frames": n if n is None else n + 1, "chunks": draw(st.none() | _SMALL)}
-            frame = Close(*place[:3], n, draw(st.none() | _SMALL), **totals, how=draw(st.sampled_from(list(How))))
+            total, time_us, count = None if n is None else n + 1, draw(_SMALL_OR_NONE), draw(_SMALL_OR_NONE)
+            frame = Close(*place[:3], n, time_us, total, count, how=draw(st.sampled_from(list(How))))
         case _:
             frame = Tick(n=draw(st.integers(0, 1)))
     return codec.encode(frame)

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from frames_facts import answer_facts
 from streamgauge.processors.providers.reading import Reading
 from streamgauge.processors.providers.registry import detect
+from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.framing.kinds import framer
-from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open
 from streamgauge.schemas.words import How
 
 __all__ = ["Truth", "fold"]

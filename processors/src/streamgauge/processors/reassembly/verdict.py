@@ -2,8 +2,8 @@
 
     1  the event in the bytes that ends the answer        completed, failed
     2  the status, before any event                       rejected
-    3  the age: nobody waits any longer                   null
-    4  how the connection ended, or which deadline passed  truncated, cancelled, abandoned, timed_out, lost, failed
+    3  how the connection ended, or which deadline passed  truncated, cancelled, abandoned, timed_out, lost, failed;
+                                                           null after total_age
 
 A proper end of a body whose API sends no end marker counts among the first: the reading has noted it as an ending.
 
@@ -85,6 +85,7 @@ _HOWS: Final[dict[How, _End]] = {
 _LAPSES: Final[dict[Lapse, _End]] = {
     Lapse.PRODUCER_SILENT: _End(Outcome.LOST, EndedBy.DEADLINE, whatever_was_sent=True),
     Lapse.PROVIDER_SILENT: _End(Outcome.TIMED_OUT, EndedBy.DEADLINE, whatever_was_sent=True),
+    Lapse.TOTAL_AGE: _End(None, EndedBy.DEADLINE, whatever_was_sent=True),  # nobody waits any longer: no more is known
 }
 _READ_TIMEOUT: Final = _End(Outcome.TIMED_OUT, EndedBy.CLIENT, whatever_was_sent=True)
 _NO_RESPONSE: Final = _End(Outcome.FAILED, EndedBy.NETWORK, whatever_was_sent=True)
@@ -124,18 +125,7 @@ def _by_status(facts: Facts) -> Verdict | None:
     return Verdict(outcome=Outcome.REJECTED, ended_by=EndedBy.PROVIDER, evidence=f"status {facts.status}")
 
 
-def _by_age(facts: Facts) -> Verdict | None:
-    if facts.lapse is not Lapse.TOTAL_AGE:
-        return None
-    return Verdict(
-        outcome=None,
-        ended_by=EndedBy.DEADLINE,
-        evidence=Lapse.TOTAL_AGE.value,
-        content_complete=_content_complete(facts) or None,
-    )
-
-
-_RULES: Final[tuple[Callable[[Facts], Verdict | None], ...]] = (_by_event, _by_status, _by_age)
+_RULES: Final[tuple[Callable[[Facts], Verdict | None], ...]] = (_by_event, _by_status)
 
 
 def _by_end(facts: Facts) -> Verdict:
