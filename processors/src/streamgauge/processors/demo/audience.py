@@ -30,8 +30,9 @@ from streamgauge.processors.following import Emitted
 
 __all__ = ["Audience", "audience"]
 
-STREAMS_SHOWN: Final = 12
-RECORDS_SHOWN: Final = 10
+ROWS_MAX: Final = 12  # of each table
+ROWS_MIN: Final = 3
+FRAME_ROWS: Final = 14  # titles, heads, rules and the last line
 BAR_WIDTH: Final = 24
 BAR_PIECES: Final = 5  # events a cell
 PLAIN_WIDTH: Final = 120
@@ -134,7 +135,7 @@ class Live:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = RichLive(console=console, auto_refresh=False, transient=True)
-        self._latest: deque[Emitted] = deque(maxlen=RECORDS_SHOWN)
+        self._latest: deque[Emitted] = deque(maxlen=ROWS_MAX)
         self._outcomes: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
@@ -162,14 +163,19 @@ class Live:
         self._live.stop()
         self._console.print(report(summary, interrupted))
 
+    @property
+    def _rows(self) -> int:
+        """How many rows each table may have, so that both fit the terminal as it is now."""
+        return max(ROWS_MIN, min(ROWS_MAX, (self._console.height - FRAME_ROWS) // 2))
+
     def _streams(self, watches: Watches) -> RenderableType:
         table = Table(box=box.SIMPLE_HEAD, expand=True, title="streams", title_justify="left")
         for column in ("stream", "client", "state", "so far"):
             table.add_column(column, no_wrap=True)
         open_ones = [watch for watch in watches.all() if watch.state in {State.WAITING, State.STREAMING}]
-        for watch in open_ones[:STREAMS_SHOWN]:
+        for watch in open_ones[: self._rows]:
             table.add_row(watch.name, watch.client.value, watch.state.value, _bar(watch))
-        for _ in range(STREAMS_SHOWN - len(open_ones)):
+        for _ in range(self._rows - len(open_ones)):
             table.add_row("", "", "", "")  # the table keeps its height
         return table
 
@@ -177,7 +183,7 @@ class Live:
         table = Table(box=box.SIMPLE_HEAD, expand=True, title="records", title_justify="left")
         for column in ("stream", "outcome", "evidence", "ttft", "tokens/s", "cost"):
             table.add_column(column, no_wrap=True)
-        for emitted in self._latest:
+        for emitted in list(self._latest)[: self._rows]:
             record = emitted.record
             table.add_row(
                 key_of(record)[0],
@@ -187,7 +193,7 @@ class Live:
                 lines.rate(record.tokens_per_s),
                 lines.amount(record.cost_usd),
             )
-        for _ in range(RECORDS_SHOWN - len(self._latest)):
+        for _ in range(self._rows - len(self._latest)):
             table.add_row("", "", "", "", "", "")
         return table
 

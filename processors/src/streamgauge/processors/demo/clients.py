@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from streamgauge.processors.demo.act import Act, Client, Conduct, Surface
 from streamgauge.processors.demo.simulator import HEADER
 from streamgauge.producers import Gauge
 
-__all__ = ["clients", "close", "request", "said"]
+__all__ = ["clients", "close", "load", "request", "said"]
 
 # Together states usage unasked, and its SDK has no word for the question.
 _ASKED_FOR_USAGE: Final = (Client.OPENAI, Client.ASYNC_OPENAI, Client.HOST)
 
 # A key nobody accepts: the simulator does not look, and nothing else is ever asked.
 KEY: Final = "not-a-key"
+
+
+def load() -> None:
+    """Load the SDKs: seconds of work, where many things run."""
+    for sdk in ("openai", "anthropic", "together"):
+        import_module(sdk)
 
 
 def clients(gauge: Gauge, proxy: str, *, openai_only: bool = False) -> dict[Client, Any]:

@@ -28,7 +28,7 @@ from streamgauge.schemas.topics import SETTINGS_PREFIX
 
 __all__ = ["River", "RiverError"]
 
-START_WITHIN_S: Final = 30.0
+START_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.05
 STARTED: Final = b" started"  # what the worker logs when it holds its partitions
 # What the embedded broker is: one node, unguarded, and the times of records are their producers'.
@@ -56,6 +56,7 @@ class River:
         self._worker: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
+        self._deadline = 0.0
 
     @property
     def settings(self) -> Settings:
@@ -94,12 +95,17 @@ class River:
 
     def await_worker(self) -> None:
         """Return when the worker has started; raise `RiverError` if it does not."""
-        deadline = time.monotonic() + START_WITHIN_S
-        while STARTED not in self._words():
-            self.look()
-            if time.monotonic() > deadline:
-                raise RiverError(f"the worker did not start within {START_WITHIN_S:g} s: {self._last_words()}")
+        while not self.started():
             time.sleep(LOOK_EVERY_S)
+
+    def started(self) -> bool:
+        """Whether the worker has started; raise `RiverError` if it does not, or has ended."""
+        self.look()
+        if STARTED in self._words():
+            return True
+        if time.monotonic() > self._deadline:
+            raise RiverError(f"the worker did not start within {START_WITHIN_S:g} s: {self._last_words()}")
+        return False
 
     def look(self) -> None:
         """Raise `RiverError` if broker or worker have ended."""
@@ -122,6 +128,7 @@ class River:
             env={**os.environ, f"{SETTINGS_PREFIX}STATUS_FILE": ""},
         )
         self._watcher = children.watch(self._worker.pid)
+        self._deadline = time.monotonic() + START_WITHIN_S
 
     def _words(self) -> bytes:
         if self._log is None:

@@ -21,6 +21,7 @@ from typing import Final
 from streamgauge.processors.demo.act import Act
 from streamgauge.processors.demo.audience import Audience, audience
 from streamgauge.processors.demo.cast import cast
+from streamgauge.processors.demo.clients import load
 from streamgauge.processors.demo.gathering import Gathering
 from streamgauge.processors.demo.judge import Judge, key_of
 from streamgauge.processors.demo.river import River
@@ -47,6 +48,7 @@ DEADLINES: Final[dict[str, object]] = {
 }
 RECORDS_WITHIN_S: Final = 25.0  # after the last stream has ended
 LOOKS_PER_S: Final = 8
+LOOK_EVERY_S: Final = 0.05  # at a worker that starts
 INTERRUPTED: Final = "chat-cut"  # the stream whose record is shown closely
 
 
@@ -56,9 +58,14 @@ def run(*, as_json: bool, seed: int) -> int:
     began = time.monotonic()
     acts = cast(seed)
     watchers = audience(as_json=as_json)
+    watchers.say("starting broker, worker and clients")
     with watchers, River(given=DEADLINES) as river, Simulator([act.script for act in acts]) as simulator:
+        load()  # here, where Ctrl-C strikes at once, and while the worker starts
         show = _Show(acts, river, simulator, watchers, seed)
-        emissions, summary = asyncio.run(show.play(began))
+        try:
+            emissions, summary = asyncio.run(show.play(began))
+        except asyncio.CancelledError as ended:
+            raise KeyboardInterrupt from ended
         watchers.end(summary, _closely(emissions))
     return 1 if summary.disagreements else 0
 
@@ -75,14 +82,14 @@ class _Show:
     async def play(self, began: float) -> tuple[list[Emitted], Summary]:
         """Play everything; what was read back, and what is to be said of it."""
         _end_on_sigterm()
-        self._watchers.say("starting broker, worker and clients")
         for act in self._acts:
             self._watches.add(act)
         settings = self._river.settings
         scenario = Scenario(
             self._acts, self._simulator, servers=settings.bootstrap_servers, seed=self._seed, watches=self._watches
         )
-        await asyncio.to_thread(self._river.await_worker)
+        while not self._river.started():  # noqa: ASYNC110 - a process that starts has no event to wait for
+            await asyncio.sleep(LOOK_EVERY_S)
         looking = asyncio.create_task(self._look())
         try:
             async with Gathering(settings, self._watchers.record) as gathering, scenario:
@@ -118,4 +125,6 @@ def _be_alone() -> None:
 
 def _end_on_sigterm() -> None:
     """The same inside the event loop, where an exception out of a signal could strike anywhere."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

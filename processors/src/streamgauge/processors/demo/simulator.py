@@ -123,6 +123,7 @@ class Simulator:
         refusal = script.refusals[truth.attempt]
         truth.status = refusal.status
         truth.ended = Ended.REFUSED
+        truth.streamed = False  # an error object, whatever was asked for
         headers = _headers(truth, script)
         if refusal.retry_after_ms is not None:
             headers["retry-after-ms"] = str(refusal.retry_after_ms)
