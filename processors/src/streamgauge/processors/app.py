@@ -17,7 +17,8 @@ without a word and leave a worker that holds partitions for ever, so all of them
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -82,38 +83,31 @@ class WorkerApp(faust.App):
 
 def create_app(settings: Settings, measures: Measures | None = None) -> WorkerApp:
     """The app of a worker. Needs a running event loop."""
-    app = WorkerApp(settings, measures if measures is not None else Measures())
+    if measures is None:
+        measures = Measures()
+        measures.load()  # now, not while a record waits for it
+    app = WorkerApp(settings, measures)
     engine, assignment = app.engine, app.engine.assignment
     chunks = app.topic(settings.topic_chunks, schema=AsFetched(), acks=False)
 
-    @app.agent(chunks)
     async def reassemble(slices: StreamT[Any]) -> None:
-        async for event in slices.events():
+        async for event in cast("AsyncIterable[Any]", slices.events()):
             message = event.message
             await assignment.work(Slice(message.partition, message.generation_id, event.value))
 
-    @app.on_rebalance_complete.connect
-    async def take(_: WorkerApp, **__: Any) -> None:
+    async def take(*_: Any, **__: Any) -> None:
         await engine.take(app.consumer.assignment(), app.consumer_generation_id)
 
-    @app.on_partitions_revoked.connect
-    async def release(_: WorkerApp, *__: Any, **___: Any) -> None:
+    async def release(*_: Any, **__: Any) -> None:
         await engine.guard(assignment.release())
 
-    app.on_before_shutdown.connect(release)
-
-    @app.task
-    async def flush() -> None:
-        await app.every(settings.commit_interval_s, assignment.flush)
-
-    @app.task
-    async def tick() -> None:
-        await app.every(settings.tick_s / TICK_LOOKS, assignment.tick)
-
-    @app.task
-    async def report() -> None:
-        await app.every(STATUS_EVERY_S, engine.report)
-
+    app.agent(chunks)(reassemble)
+    app.on_rebalance_complete.connect(cast("Any", take))
+    app.on_partitions_revoked.connect(cast("Any", release))
+    app.on_before_shutdown.connect(cast("Any", release))
+    app.task(partial(app.every, settings.commit_interval_s, assignment.flush))
+    app.task(partial(app.every, settings.tick_s / TICK_LOOKS, assignment.tick))
+    app.task(partial(app.every, STATUS_EVERY_S, engine.report))
     return app
 
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.errors import KafkaConnectionError
 
@@ -80,7 +80,11 @@ async def _check_topics(settings: Settings) -> None:
 
 async def _until_it_ends(app: WorkerApp, starting: asyncio.Future[None], told: asyncio.Event) -> None:
     """Until a signal, a fault of the engine, or a crash of Faust."""
-    ends = [asyncio.ensure_future(wait) for wait in (told.wait(), app.engine.faulted.wait(), app.wait_until_stopped())]
+    ends: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(told.wait()),
+        asyncio.ensure_future(app.engine.faulted.wait()),
+        asyncio.ensure_future(app.wait_until_stopped()),
+    ]
     try:
         await asyncio.wait([starting, *ends], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():

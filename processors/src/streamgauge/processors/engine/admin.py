@@ -7,20 +7,20 @@ listed and the wanted ones picked out, since a broker may create a topic when it
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
+from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.errors import RefusalError, UnreachableError
 from streamgauge.processors.engine.topics import Finding, Plan, Topic, judge, plans
 from streamgauge.processors.settings import Settings
 
-__all__ = ["create_topics", "unreachable", "verify_topics"]
+__all__ = ["connected", "create_topics", "unreachable", "verify_topics"]
 
 SHOWN_LOOKS: Final = 300
 LOOK_EVERY_S: Final = 0.1
@@ -29,7 +29,7 @@ LOOK_EVERY_S: Final = 0.1
 async def create_topics(settings: Settings) -> list[str]:
     """Make what is missing, topics and partitions, and say what was done, one line each. What exists is not altered."""
     done: list[str] = []
-    async with _admin(settings) as admin:
+    async with connected(settings) as admin:
         present = await _describe(admin, settings)
         for plan in plans(settings):
             topic = present.get(plan.name)
@@ -59,14 +59,15 @@ def _complete(topics: Mapping[str, Topic], settings: Settings) -> bool:
 
 async def verify_topics(settings: Settings) -> list[Finding]:
     """What is wrong with the topics, or worth knowing; empty if all is well."""
-    async with _admin(settings) as admin:
+    async with connected(settings) as admin:
         return judge(settings, await _describe(admin, settings))
 
 
 @asynccontextmanager
-async def _admin(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
+async def connected(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
+    """An admin client; what it cannot do becomes an error of the engine."""
     admin = AIOKafkaAdminClient(**settings.client())
-    with _hushed():
+    with logbook.hushed("aiokafka"):
         try:
             await admin.start()
         except KafkaConnectionError as error:
@@ -88,18 +89,6 @@ def unreachable(settings: Settings) -> UnreachableError:
         f"no broker answers at {settings.bootstrap_servers!r} ({settings.security_protocol}): is it running, and is "
         "bootstrap_servers right?"
     )
-
-
-@contextmanager
-def _hushed() -> Generator[None]:
-    """The client logs each failed connection; the error says it once, in our words."""
-    logger = logging.getLogger("aiokafka")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _words(error: KafkaError) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -121,7 +122,8 @@ class KafkaOutlet:
             retry_backoff_ms=_RETRY_BACKOFF_MS,
         )
         try:
-            await producer.start()
+            with logbook.hushed("aiokafka") if idempotent else nullcontext():
+                await producer.start()
         except (UnknownError, UnsupportedVersionError, IncompatibleBrokerVersion) as error:
             await producer.stop()
             if not idempotent:

@@ -2,9 +2,10 @@
 
     2026-11-24T15:19:07Z warning lost_by_retention partition=3 offsets=120
 
-Everything goes through the standard `logging`, logger `streamgauge.worker`. `configure` adds one handler to the root, so that
-the libraries' lines come out the same way, without tracebacks (at level debug with them). An outage of a broker makes
-clients say the same hundreds of times: of equal lines five pass in ten seconds, the next one tells how many did not.
+Everything goes through the standard `logging`, logger `streamgauge.worker`. `configure` adds one handler to the root,
+so that the libraries' lines come out the same way, without tracebacks (at level debug with them). An outage of a broker
+makes clients say the same hundreds of times: of equal lines five pass in ten seconds, the next one tells how many did
+not.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Final
 
-__all__ = ["configure", "error", "info", "warning", "where"]
+__all__ = ["configure", "error", "hushed", "info", "warning", "where"]
 
 PASS_MAX: Final = 5
 PASS_WINDOW_S: Final = 10.0
@@ -97,6 +99,18 @@ class Pace(logging.Filter):
             since, came = now, 0
         self._passed[kind] = (since, came + 1)
         return came < PASS_MAX
+
+
+@contextmanager
+def hushed(name: str) -> Generator[None]:
+    """Keep a library quiet while it tries something whose failure we tell ourselves."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def configure(level: str) -> None:

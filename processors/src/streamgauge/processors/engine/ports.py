@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-__all__ = ["Bounds", "Committed", "Log", "LogRecord", "Message", "Outlet", "Receipt", "Slice"]
+__all__ = ["Bounds", "Committed", "Log", "LogRecord", "Message", "Outlet", "Reader", "Receipt", "Slice"]
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -80,17 +80,21 @@ class Receipt(Protocol):
     def offset(self) -> int: ...
 
 
-class Log(Protocol):
-    """The way in."""
+class Reader(Protocol):
+    """Reads ranges of any topic, apart from the flow of slices."""
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
         """What the partition holds now."""
         ...
 
     async def fetch(self, topic: str, partition: int, start: int, stop: int) -> Sequence[LogRecord]:
-        """All records in [start, stop), asked for apart from the flow of slices. `stop` is at most the end of the log;
-        offsets in between may be absent: markers of transactions, records compacted away."""
+        """All records in [start, stop). `stop` is at most the end of the log; offsets in between may be absent: markers
+        of transactions, records compacted away."""
         ...
+
+
+class Log(Reader, Protocol):
+    """The way in."""
 
     async def committed(self, partition: int) -> int | None:
         """The group's offset on the chunk topic."""

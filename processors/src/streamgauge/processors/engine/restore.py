@@ -22,11 +22,11 @@ import msgspec
 from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.ledger import Entry, Mark, Memory, decode, unite
-from streamgauge.processors.engine.ports import Bounds, Log
+from streamgauge.processors.engine.ports import Bounds, Log, Reader
 from streamgauge.processors.engine.worked_partition import Start
 from streamgauge.processors.reassembly.deadlines import Deadlines
 
-__all__ = ["RESET_COMMAND", "Restored", "restore"]
+__all__ = ["RESET_COMMAND", "Restored", "recall", "restore"]
 
 RESET_COMMAND: Final = "streamgauge topics reset"
 _FIRST_LOOK: Final = 4  # messages from the end; nearly always the last one has the head
@@ -52,8 +52,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 async def restore(log: Log, *, chunks: str, ledger: str, partition: int, group: str, deadlines: Deadlines) -> Restored:
     """Read what there is and decide where to begin."""
-    messages = await _read(log, ledger, partition)
-    memory = unite(messages)
+    memory, messages = await recall(log, ledger, partition)
     committed = await log.committed(partition)
     bounds = await log.bounds(chunks, partition)
     _refuse_disagreement(memory, committed, bounds, place=f"partition {partition} of {chunks!r}, group {group!r}")
@@ -82,7 +81,13 @@ def _refuse_disagreement(memory: Memory | None, committed: int | None, bounds: B
         )
 
 
-async def _read(log: Log, topic: str, partition: int) -> list[tuple[int, Entry]]:
+async def recall(log: Reader, topic: str, partition: int) -> tuple[Memory | None, list[tuple[int, Entry]]]:
+    """What the ledger remembers, and the messages that say so."""
+    messages = await _read(log, topic, partition)
+    return unite(messages), messages
+
+
+async def _read(log: Reader, topic: str, partition: int) -> list[tuple[int, Entry]]:
     """All ledger messages that are needed: from the `back` of the last one with a head to the end."""
     bounds = await log.bounds(topic, partition)
     look = _FIRST_LOOK
@@ -104,7 +109,7 @@ async def _read(log: Log, topic: str, partition: int) -> list[tuple[int, Entry]]
     return [(offset, entry) for offset, entry in messages if offset >= back]
 
 
-async def _entries(log: Log, topic: str, partition: int, start: int, stop: int) -> list[tuple[int, Entry]]:
+async def _entries(log: Reader, topic: str, partition: int, start: int, stop: int) -> list[tuple[int, Entry]]:
     if start >= stop:
         return []
     return [(record.offset, decode(record.value)) for record in await log.fetch(topic, partition, start, stop)]

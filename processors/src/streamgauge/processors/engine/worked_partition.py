@@ -53,8 +53,10 @@ _BROKER_TIME: Final = 1  # `timestamp_type` of LogAppendTime
 class Core(Protocol):
     """What the engine needs of `reassembly.partition.Partition`."""
 
-    deadlines: Deadlines
-
+    @property
+    def deadlines(self) -> Deadlines: ...
+    @deadlines.setter
+    def deadlines(self, deadlines: Deadlines) -> None: ...
     @property
     def time(self) -> PartitionTime: ...
     @property
