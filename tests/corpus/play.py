@@ -84,6 +84,7 @@ def read(corpus: Path) -> Iterable[Recording]:
 def play(recordings: list[Recording]) -> dict[str, Emitted]:
     """Send every recording down the river; what was emitted, by recording."""
     with River() as river, RecordedServer({recording["id"]: recording for recording in recordings}) as server:
+        river.await_worker()
         bootstrap = river.settings.bootstrap_servers
         with Gauge(bootstrap_servers=bootstrap, tenant="corpus", topic=river.settings.topic_chunks) as gauge:
             with httpx.Client(transport=Rerouted(server.port)) as client:
@@ -141,7 +142,7 @@ def report(recordings: list[Recording], emitted: Mapping[str, Emitted], *, left_
                 wrong.append((recording, group, found[group]))
             else:
                 agreed[cell] += 1
-    console = Console()
+    console = Console(width=110)
     console.print(_table(recordings, compared, agreed))
     for (recording_id, group), rule in EXCEPTIONS.items():
         console.print(f"exception: {recording_id} {group}: {rule}", markup=False)
@@ -173,7 +174,11 @@ def seen(emitted: Emitted | None) -> Seen:
     return Seen(
         choices=[choice for choice in contents.choices if choice.generation == last],
         usage_raw=json.loads(bytes(contents.usage_raw)),
-        usage={name: getattr(record, f"usage_{name}") for name in CANONICAL} if record.usage_source != "none" else {},
+        usage={
+            name: getattr(record, f"usage_{name}")
+            for name in CANONICAL
+            if f"usage_{name}" not in record.usage_estimated
+        },
         response_id=record.response_id,
     )
 

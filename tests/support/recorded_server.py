@@ -105,10 +105,9 @@ class Rerouted(httpx.BaseTransport):
             request.method,
             f"http://127.0.0.1:{self._port}/",
             headers=[(HEADER_RECORDING, request.headers[HEADER_RECORDING])],
-            stream=request.stream,
+            content=request.content,
             extensions=request.extensions,
         )
-        local.headers["content-length"] = str(len(request.content))
         return self._inner.handle_request(local)
 
     def close(self) -> None:
