@@ -64,6 +64,8 @@ def check(frame: Frame | UnknownFrame, *, frame_bytes: int = 0) -> str | None:
     """What is out of bounds, in words without content; null where nothing is. `frame_bytes`: its size as encoded."""
     if frame_bytes > FRAME_BYTES_MAX:
         return f"the frame has {frame_bytes} bytes, {FRAME_BYTES_MAX} are allowed"
+    if type(frame) is Data and _is_one_chunk(frame):
+        return None
     match frame:
         case Tick():
             return "a Tick has n 0" if frame.n else None
@@ -78,6 +80,24 @@ def cut_text(text: str, bytes_max: int = TEXT_BYTES_MAX) -> str:
     if len(text) * BYTES_PER_CHARACTER_MAX <= bytes_max:
         return text
     return text.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore")
+
+
+def _is_one_chunk(data: Data) -> bool:
+    """Whether this is what most frames are, a segment of one chunk, and in bounds. Else it is looked at in detail."""
+    got, asked, chunks = data.got, data.asked, data.chunks
+    return (
+        chunks is not None
+        and len(chunks) == 1 == len(got)
+        and 0 <= got[0] <= NUMBER_MAX
+        and (asked is None or (len(asked) == 1 and 0 <= asked[0] <= NUMBER_MAX))
+        and 0 <= data.n <= NUMBER_MAX
+        and 0 <= data.seq <= NUMBER_MAX
+        and 0 <= data.attempt <= ATTEMPT_MAX
+        and len(data.call) == CALL_BYTES
+        and len(data.link) == LINK_BYTES
+        and data.sizes is None
+        and data.directions is None
+    )
 
 
 def _place_fault(place: Prefix | Frame) -> str | None:
