@@ -16,7 +16,7 @@ Segments come in order, without copies. All that is known here depends on them a
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, islice, repeat
 from typing import Final, NamedTuple
 
 from streamgauge.processors.measures.timing import Gaps
@@ -107,24 +107,20 @@ class Flow:
         self._keeps = opening.link_no > 0 or opening.after is not None
 
     def read(self, data: Data) -> None:
-        """Take the next segment."""
-        chunks = data.chunks
+        """Take the next segment. Bounds have seen to it that it has a time for every chunk."""
+        chunks, askeds = data.chunks, data.asked
         copied = 0 if data.seq == self._next_seq else self._jump(data.seq)
         if chunks is None:
             self._read_sizes(data, copied)
             return
-        count = len(chunks)
-        gots = data.got if len(data.got) == count else None
-        askeds = data.asked if data.asked is not None and len(data.asked) == count else None
         got_us = asked_us = 0
         for at, chunk in enumerate(chunks):
-            if gots is not None:
-                got_us += gots[at]
+            got_us += data.got[at]
             if askeds is not None:
                 asked_us += askeds[at]
             if at >= copied:
-                self._read_chunk(chunk, None if gots is None else got_us, None if askeds is None else asked_us)
-        self._read_through(data.seq, count)
+                self._read_chunk(chunk, got_us, None if askeds is None else asked_us)
+        self._read_through(data.seq, len(chunks))
 
     def pass_hole(self) -> None:
         """Frames are lost here; whether chunks were among them shows with the next one."""
@@ -143,26 +139,26 @@ class Flow:
 
     # ------------------------------------------------------------------ chunks
 
-    def _read_chunk(self, chunk: bytes, got_us: int | None, asked_us: int | None) -> None:
-        if got_us is None or not 0 <= got_us <= TIME_US_MAX:
-            self.timeless = True
-            got_us = None
-        self._count(len(chunk), got_us, asked_us)
+    def _read_chunk(self, chunk: bytes, got_us: int, asked_us: int | None) -> None:
+        at_us = self._count(len(chunk), got_us, asked_us)
         if self.failed:
             return
+        body = self.body
+        if body is None:
+            body = self.body = Body(self.opening, self.head)
         try:
-            for piece in (self.body or self._body()).feed(chunk):
-                self._take(piece, got_us)
+            pieces = body.feed(chunk)
+            if pieces:
+                self._take(pieces, at_us)
         except Exception:  # noqa: BLE001 - our mistake, see the rules above
             self._fail()
 
     def _read_sizes(self, data: Data, copied: int) -> None:
         """Chunks of which only the sizes travelled."""
         sizes = data.sizes or []
-        gots = _times(data.got, len(sizes))
-        askeds = _times(data.asked or [], len(sizes))
-        for size, got_us, asked_us in list(zip(sizes, gots, askeds, strict=True))[copied:]:
-            self.timeless = self.timeless or got_us is None
+        gots = accumulate(data.got)
+        askeds = accumulate(data.asked) if data.asked is not None else repeat(None)
+        for size, got_us, asked_us in islice(zip(sizes, gots, askeds, strict=False), copied, None):
             self._count(size, got_us, asked_us)
         if len(sizes) > copied:
             self._lose(Blind.NOT_SEEN)
@@ -175,11 +171,13 @@ class Flow:
         self._next_seq = max(self._next_seq, seq + count)
         self._behind_hole = False
 
-    def _count(self, size: int, got_us: int | None, asked_us: int | None) -> None:
+    def _count(self, size: int, got_us: int, asked_us: int | None) -> int | None:
+        """Count and time a chunk; give its time, if it can be one."""
         self.chunks += 1
         self.body_bytes += size
-        if got_us is None:
-            return
+        if got_us > TIME_US_MAX:
+            self.timeless = True
+            return None
         last_us = self.last_got_us
         if last_us is not None:
             if self._torn:
@@ -188,8 +186,9 @@ class Flow:
                 self._add_gap(last_us, got_us, asked_us)
         self._torn = False
         self.last_got_us = got_us
-        if size and self.moments.first_byte_us is None:
+        if self.moments.first_byte_us is None and size:
             self.moments.first_byte_us = got_us
+        return got_us
 
     def _add_gap(self, last_us: int, got_us: int, asked_us: int | None) -> None:
         """The provider's gap begins when it is the provider's turn."""
@@ -224,19 +223,20 @@ class Flow:
 
     # ------------------------------------------------------------------ pieces
 
-    def _take(self, piece: Event, at_us: int | None) -> None:
+    def _take(self, pieces: list[Event], at_us: int | None) -> None:
         reading = self.reading or self._begin_reading()
-        if self._keeps and self._keep(reading, piece, at_us):
-            return
-        events = reading.events
-        kinds = reading.read(piece)
-        if reading.events > events:
-            self._saw_event(at_us)
-        if kinds is not _NOTHING:
-            self.moments.output(kinds, at_us)
+        for piece in pieces:
+            if self._keeps and self._keep(reading, piece, at_us):
+                continue
+            events = reading.events
+            kinds = reading.read(piece)
+            if reading.events > events:
+                self._saw_events(reading.events - events, at_us)
+            if kinds is not _NOTHING:
+                self.moments.output(kinds, at_us)
 
-    def _saw_event(self, at_us: int | None) -> None:
-        self.events += 1
+    def _saw_events(self, count: int, at_us: int | None) -> None:
+        self.events += count
         self.hidden = None  # what decides comes last: it was not among what was lost before
         if self.moments.first_event_us is None:
             self.moments.first_event_us = at_us
@@ -252,7 +252,7 @@ class Flow:
         events = self.scout.events
         self.scout.read(piece)
         if self.scout.events > events:
-            self._saw_event(at_us)
+            self._saw_events(self.scout.events - events, at_us)
         return True
 
     def _take_all(self, find: Callable[[], list[Event]]) -> None:
@@ -260,8 +260,7 @@ class Flow:
         if self.failed:
             return
         try:
-            for piece in find():
-                self._take(piece, self.last_got_us)
+            self._take(find(), self.last_got_us)
         except Exception:  # noqa: BLE001 - our mistake, see the rules above
             self._fail()
 
@@ -298,10 +297,3 @@ def _number(reading: Reading, piece: Event) -> int | None:
         return None
     api = reading.api or recognise(document)
     return api.event_key(document) if api is not None else None
-
-
-def _times(deltas: list[int], count: int) -> list[int | None]:
-    """Times from their distances; null for those that cannot be."""
-    if len(deltas) != count:
-        return [None] * count
-    return [time if 0 <= time <= TIME_US_MAX else None for time in accumulate(deltas)]

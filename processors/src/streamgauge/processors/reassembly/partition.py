@@ -123,10 +123,9 @@ class Partition:
     def feed(self, arrival: Arrival) -> list[Emission]:
         """Take the next message of the log; give what it causes."""
         out: list[Emission] = []
-        append_us = arrival.append_us
-        if append_us != self._append_us:
-            self._now_us += step_us(self._append_us, append_us, step_max_us=self._step_max_us)
-            self._append_us = append_us
+        if arrival.append_us != self._append_us:
+            self._now_us += step_us(self._append_us, arrival.append_us, self._step_max_us)
+            self._append_us = arrival.append_us
             if self._now_us >= self._wake_us:
                 self._expire(arrival, out)
         tenant = self._tenant(arrival.headers)

@@ -23,14 +23,15 @@ class PartitionTime(msgspec.Struct, frozen=True, gc=False):
 
     def after(self, append_us: int, *, step_max_us: int) -> PartitionTime:
         """The time behind a record appended at `append_us`."""
-        return PartitionTime(self.now_us + step_us(self.append_us, append_us, step_max_us=step_max_us), append_us)
+        return PartitionTime(self.now_us + step_us(self.append_us, append_us, step_max_us), append_us)
 
 
 START = PartitionTime()
 
 
-def step_us(before_us: int | None, append_us: int, *, step_max_us: int) -> int:
+def step_us(before_us: int | None, append_us: int, step_max_us: int) -> int:
     """How far a record moves the clock."""
     if before_us is None or append_us <= before_us:
         return 0
-    return min(append_us - before_us, step_max_us)
+    step = append_us - before_us
+    return step if step < step_max_us else step_max_us
