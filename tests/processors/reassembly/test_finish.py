@@ -9,6 +9,7 @@ from frames_build import SECOND, WALL_US, Connection, Log, chat_events, response
 from frames_facts import only, texts
 from frames_feed import feed, partition
 from streamgauge.processors.reassembly.finished import FinishedStream
+from streamgauge.processors.reassembly.stream import LINKS_MAX
 from streamgauge.schemas.frames import Frame
 from streamgauge.schemas.words import ContentMode, How, Outcome, Resumable
 
@@ -171,3 +172,14 @@ def test_an_open_that_lost_to_another_frame_of_its_number_still_opens_its_stream
     assert stream.opening == opening
     assert stream.links == []
     assert stream.conflicts == 1
+
+
+def test_a_stream_takes_no_more_links_than_an_answer_can_need() -> None:
+    log, core = Log(), partition()
+    link = Connection()
+    feed(log.add(link.open(), link.head()), core)
+    for number in range(LINKS_MAX + 5):
+        feed(log.add(Connection(number.to_bytes(8, "big"), link_no=number).open()), core)
+    stream = only(feed(log.wait(60), core))
+    assert len(stream.links) == LINKS_MAX
+    assert "too_many_links" in stream.warnings

@@ -34,14 +34,40 @@ def test_an_early_frame_waits_for_the_hole_before_it() -> None:
 
 def test_a_second_hole_has_its_own_age() -> None:
     order: Order[int] = Order()
-    offer(order, 3, now_us=9)
     offer(order, 1, now_us=5)
-    assert order.hole_since_us == 9, "the first hole began with the first frame beyond it"
+    offer(order, 3, now_us=6)
+    offer(order, 5, now_us=9)
+    assert order.hole_since_us == 5
     offer(order, 0)
-    assert order.hole_since_us == 9
-    offer(order, 5, now_us=2)
+    assert order.hole_since_us == 6
     assert offer(order, 2) == [2, 3]
-    assert order.hole_since_us == 2
+    assert order.hole_since_us == 9, "the hole before 5 began when 5 came"
+
+
+def test_a_frame_that_came_first_and_stands_last_dates_all_holes_before_it() -> None:
+    order: Order[int] = Order()
+    offer(order, 5, now_us=1)
+    offer(order, 3, now_us=2)
+    order.pass_hole()
+    assert order.ready() == [3]
+    assert order.hole_since_us == 1
+    order.pass_hole()
+    assert order.ready() == [5]
+    assert order.hole_since_us is None
+    assert order.holes == 2
+
+
+def test_many_holes_cost_no_more_than_many_frames() -> None:
+    order: Order[int] = Order()
+    count = 100_000
+    for n in range(1, count, 2):
+        offer(order, n, now_us=n)
+    while order.hole_since_us is not None:
+        order.pass_hole()
+        order.ready()
+    for n in range(0, count, 2):
+        offer(order, n)
+    assert (order.holes, order.late, order.seen_through) == (count // 2, count // 2, 0)
 
 
 def test_copies_are_counted_whether_read_or_waiting() -> None:

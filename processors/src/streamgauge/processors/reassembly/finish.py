@@ -35,6 +35,8 @@ def finish(stream: Stream, closing: Arrival) -> FinishedStream:
     deciding = generations.deciding or links[-1]
     for link in links:
         warnings |= link.oddities()
+    if stream.refused:
+        warnings.add("too_many_links")
     warnings |= _clock_warnings(placed) | _refusal_warnings(links, deciding)
     return FinishedStream(
         id=stream.id,

@@ -16,6 +16,9 @@ Frames are numbered from 0 without gaps, so their order needs no time and no tru
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
+from collections import deque
+from heapq import heappop, heappush
 from typing import Generic, NamedTuple, TypeVar
 
 from streamgauge.schemas.limits import LINK_SEGMENTS_REMEMBERED
@@ -31,15 +34,21 @@ class _Early(NamedTuple, Generic[T]):
     came_us: int
 
 
+def _start(lost: range) -> int:
+    return lost.start
+
+
 class Order(Generic[T]):
     """The frames of one link. `take` what is next, `set_aside` anything else, then read what is `ready`."""
 
     __slots__ = (
         "_base",
+        "_came",
         "_checksums",
         "_early",
         "_early_max",
         "_lost",
+        "_waiting",
         "conflicts",
         "duplicates",
         "hole_since_us",
@@ -61,6 +70,8 @@ class Order(Generic[T]):
         self._base = 0
         self._early: dict[int, _Early[T]] = {}
         self._early_max = -1
+        self._waiting: list[int] = []  # a heap of their numbers, and when each came: so that many holes cost no more
+        self._came: deque[tuple[int, int]] = deque()
         self._lost: list[range] = []
 
     def take(self, n: int, checksum: int) -> bool:
@@ -73,7 +84,7 @@ class Order(Generic[T]):
         return True
 
     def set_aside(self, n: int, checksum: int, frame: T, *, now_us: int) -> None:
-        """Keep an early frame; count a copy and drop it."""
+        """Keep an early frame; count a copy and drop it. `now_us` never goes back."""
         if n < self.next_n:
             self._judge_copy(n, checksum)
         elif (waiting := self._early.get(n)) is not None:
@@ -87,12 +98,17 @@ class Order(Generic[T]):
         while (early := self._early.pop(self.next_n, None)) is not None:
             self._read(early.checksum)
             frames.append(early.frame)
-        self.hole_since_us = min((early.came_us for early in self._early.values()), default=None)
+        came = self._came
+        while came and came[0][1] < self.next_n:
+            came.popleft()
+        self.hole_since_us = came[0][0] if came else None
         return frames
 
     def pass_hole(self) -> None:
         """Give the present hole up: the first frame beyond it is next."""
-        beyond = min(self._early)
+        while self._waiting[0] < self.next_n:
+            heappop(self._waiting)
+        beyond = self._waiting[0]
         self._lost.append(range(self.next_n, beyond))
         self.holes += 1
         self.next_n = self._base = beyond
@@ -111,6 +127,8 @@ class Order(Generic[T]):
 
     def _keep(self, n: int, early: _Early[T]) -> None:
         self._early[n] = early
+        heappush(self._waiting, n)
+        self._came.append((early.came_us, n))
         if n < self._early_max:
             self.reordered += 1
         self._early_max = max(self._early_max, n)
@@ -118,7 +136,8 @@ class Order(Generic[T]):
             self.hole_since_us = early.came_us
 
     def _judge_copy(self, n: int, checksum: int) -> None:
-        if any(n in lost for lost in self._lost):
+        at = bisect_right(self._lost, n, key=_start)
+        if at and n in self._lost[at - 1]:
             self.late += 1
             self.reordered += 1
         else:

@@ -148,10 +148,16 @@ class Partition:
         if call is None or attempt is None or link is None:  # only a tag from the future can be without
             self.unknown_frames += 1
             return
-        if (fault := _fault(frame, tenant, arrival)) is not None:
-            out.append(fault)
+        value = arrival.value or b""
+        if tenant is None:
+            out.append(Dead(arrival, "no_tenant", f"the header {HEADER_TENANT!r} names no tenant"))
             return
-        assert tenant is not None  # noqa: S101 - else there was a fault
+        if (fault := bounds.check(frame, frame_bytes=len(value))) is not None:
+            out.append(Dead(arrival, "out_of_bounds", fault))
+            return
+        if isinstance(frame, Open) and frame.tenant != tenant:
+            out.append(Dead(arrival, "tenant_mismatch", f"the header {HEADER_TENANT!r} names another tenant"))
+            return
         stream = self._streams.get((tenant, call, attempt))  # type: ignore[call-overload] # equal to the named tuple
         if stream is None:
             id_ = StreamId(tenant, call, attempt)
@@ -159,7 +165,7 @@ class Partition:
                 return
             stream = self._streams[id_] = Stream(id_, arrival, now_us=self._now_us)
         try:
-            if stream.feed(frame, link, place.n, crc32(arrival.value or b""), arrival, self._now_us):
+            if stream.feed(frame, link, place.n, crc32(value), arrival, self._now_us):
                 stream.settle(now_us=self._now_us)
                 self._after(stream, arrival, out)
         except Exception as error:  # noqa: BLE001 - our mistake, see the rules above
@@ -300,15 +306,3 @@ class Partition:
             self._close(stream, arrival, out, give_up(stream, stream.opening, arrival))
         else:
             self._streams.pop(stream.id, None)
-
-
-def _fault(frame: _Frame, tenant: str | None, arrival: Arrival) -> Dead | None:
-    """Why a frame cannot be used."""
-    if tenant is None:
-        return Dead(arrival, "no_tenant", f"the header {HEADER_TENANT!r} names no tenant")
-    fault = bounds.check(frame, frame_bytes=len(arrival.value or b""))
-    if fault is not None:
-        return Dead(arrival, "out_of_bounds", fault)
-    if isinstance(frame, Open) and frame.tenant != tenant:
-        return Dead(arrival, "tenant_mismatch", f"the header {HEADER_TENANT!r} names another tenant than the Open")
-    return None

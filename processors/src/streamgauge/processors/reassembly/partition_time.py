@@ -34,4 +34,4 @@ def step_us(before_us: int | None, append_us: int, step_max_us: int) -> int:
     if before_us is None or append_us <= before_us:
         return 0
     step = append_us - before_us
-    return step if step < step_max_us else step_max_us
+    return min(step_max_us, step)

@@ -23,9 +23,10 @@ from streamgauge.processors.reassembly.states import WAITS, State, Turn, step
 from streamgauge.schemas.frames import Close, Frame, Note, Open, UnknownFrame
 from streamgauge.schemas.words import Resumable
 
-__all__ = ["NEVER_US", "Held", "Stream"]
+__all__ = ["LINKS_MAX", "NEVER_US", "Held", "Stream"]
 
 NEVER_US: Final = 2**63
+LINKS_MAX: Final = 1024  # of one stream: it is judged link by link, and no answer takes so many connections
 
 _CLOSING: Final[dict[Lapse, Turn]] = {
     Lapse.HEAD_GRACE: Turn.NEVER_OPENED,
@@ -69,6 +70,7 @@ class Stream:
         "last_offset",
         "links",
         "opening",
+        "refused",
         "state",
     )
 
@@ -82,6 +84,7 @@ class Stream:
         self.gaps = Gaps()
         self.duplicates = 0  # of frames that belong to no link
         self.conflicts = 0
+        self.refused = 0  # frames of links beyond the bound
         self.held: list[Held] = []
         self.lapse: Lapse | None = None  # the deadline that closed it, if one did
         self.armed_us = NEVER_US  # when its deadline is looked at next
@@ -130,6 +133,8 @@ class Stream:
         match frame:
             case Note():
                 self._note(held, frame)
+            case _ if link not in self.links and len(self.links) >= LINKS_MAX:
+                self.refused += 1
             case UnknownFrame() if link not in self.links:
                 self._strays.setdefault(link, []).append(held)
             case Close() if n is None:
