@@ -13,6 +13,7 @@ is not as it should be, 2 misuse, 130 interrupted. What a command needs is loade
 
 from __future__ import annotations
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -20,6 +21,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends a command as Ctrl-C does, with all it started
     try:
         from streamgauge.processors.cli.app import app
         from streamgauge.processors.cli.boundary import run

@@ -57,7 +57,7 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # `streamgauge tail | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return WORLD
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
@@ -74,8 +74,8 @@ def _ending(error: Exception) -> _Ending | None:
     """How an expected error ends; None for a mistake of ours."""
     if isinstance(error, CommandError):
         return _Ending(str(error), error.code)
-    if hasattr(error, "format_message"):  # a usage error: click's or, since Typer carries its own, Typer's
-        return _Ending(f"{error.format_message().rstrip('.')} (see {_command(error)} --help)", MISUSE)
+    if (usage := _usage(error)) is not None:
+        return _Ending(usage, MISUSE)
     if _is_one_of(error, _MISUSES):
         return _Ending(str(error), MISUSE)
     if _is_one_of(error, _WORLDS):
@@ -85,9 +85,13 @@ def _ending(error: Exception) -> _Ending | None:
     return None
 
 
-def _command(error: Exception) -> str:
-    context = getattr(error, "ctx", None)
-    return str(getattr(context, "command_path", PROGRAM))
+def _usage(error: Exception) -> str | None:
+    """What a usage error says: click's or, since Typer carries its own, Typer's. Both are told by their method."""
+    say = getattr(error, "format_message", None)
+    if say is None:
+        return None
+    command = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
+    return f"{str(say()).rstrip('.')} (see {command} --help)"
 
 
 def _is_one_of(error: Exception, families: tuple[tuple[str, str], ...]) -> bool:

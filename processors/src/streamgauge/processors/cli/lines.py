@@ -34,14 +34,14 @@ def of_record(record: Record) -> str:
     fields = [
         _clock(record.requested_at_us),
         f"{outcome:<9}",
-        f"{plain(model):<32}",
+        f"{model:<32}",
         f"ttft {milliseconds(record.ttft_us):>8}",
         f"{rate(record.tokens_per_s):>10}",
         f"tokens {tokens:>9}",
         f"{amount(record.cost_usd):>10}",
         record.id if record.revision == 0 else f"{record.id} revision {record.revision}",
     ]
-    return "  ".join(fields)
+    return plain("  ".join(fields))
 
 
 def of_contents(contents: Contents) -> Iterator[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, deque
-from types import TracebackType
 from typing import Final, Protocol, Self
 
 import msgspec
@@ -43,9 +42,7 @@ class Audience(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def say(self, line: str) -> None:
         """Something about the stage, not about a stream."""

@@ -120,11 +120,10 @@ def _be_alone() -> None:
     for name in [name for name in os.environ if name.startswith(SETTINGS_PREFIX)]:
         del os.environ[name]
     logging.basicConfig(level=logging.CRITICAL)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the show as Ctrl-C does
 
 
 def _end_on_sigterm() -> None:
-    """The same inside the event loop, where an exception out of a signal could strike anywhere."""
+    """SIGTERM ends the show as Ctrl-C does, and not by an exception that strikes anywhere in the event loop."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
