@@ -165,6 +165,17 @@ async def test_records_delivered_twice_are_worked_once(kafka: MemoryKafka) -> No
     assert len(ids(kafka)) == 1
 
 
+async def test_of_a_slice_that_overlaps_only_the_new_part_is_worked(kafka: MemoryKafka) -> None:
+    append(kafka, "open a", "data a", "data a", "end a")
+    run = EngineRun(kafka)
+    await run.take(0)
+    slice_ = run.worker.fetch_slice(0, 100)
+    await run.assignment.work(slice_._replace(records=slice_.records[:2]))
+    await run.assignment.work(slice_)
+    await run.settle()
+    assert [record.chunks for record in records(kafka)] == [2]
+
+
 async def test_offsets_that_hold_nothing_are_accepted_after_a_second_look(kafka: MemoryKafka) -> None:
     append(kafka, "open a")
     kafka.mark(CHUNKS, 0)

@@ -32,6 +32,7 @@ _REQUEST_BYTES: Final = 4 * MIB  # several partitions in one request; one messag
 _LINGER_MS: Final = 5
 _RETRY_BACKOFF_MS: Final = 20
 _READ_MS: Final = 500
+_GLANCE_MS: Final = 100  # for records that are there; a marker at the end would be waited for
 
 
 class Readback:
@@ -55,10 +56,21 @@ class Readback:
         await self._consumer.stop()
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
-        """The offsets the partition holds."""
+        """The offsets the partition holds, up to the last stable one."""
         tp = TopicPartition(topic, partition)
         starts, ends = await asyncio.gather(self._consumer.beginning_offsets([tp]), self._consumer.end_offsets([tp]))
-        return Bounds(starts[tp], ends[tp])
+        start, end = starts[tp], ends[tp]
+        return Bounds(start, max(end, await self._fetched_end(tp, end - 1)) if end > start else end)
+
+    async def _fetched_end(self, tp: TopicPartition, last: int) -> int:
+        """The end as a fetch knows it: asked for it, the embedded broker counts its last batch as one record."""
+        async with self._lock:
+            self._consumer.assign([tp])
+            self._consumer.seek(tp, last)
+            await self._consumer.getmany(tp, timeout_ms=_GLANCE_MS)
+            end = self._consumer.last_stable_offset(tp)
+            self._consumer.unsubscribe()
+        return end if end is not None else last + 1
 
     async def fetch(self, topic: str, partition: int, start: int, stop: int) -> Sequence[LogRecord]:
         """All records in [start, stop). Reads until the position, which passes markers too, has reached `stop`."""
