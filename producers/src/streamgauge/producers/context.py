@@ -6,6 +6,8 @@ trace is read from OpenTelemetry if the application has loaded it, else from the
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
@@ -28,6 +30,8 @@ class Scope(NamedTuple):
     tags: Mapping[str, str] = {}
     call: str | None = None
 
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 _NOWHERE: Final = Scope()
 _SCOPE: ContextVar[Scope] = ContextVar("streamgauge_scope", default=_NOWHERE)
@@ -58,10 +62,16 @@ class Holding:
 
     @guarded
     def __exit__(self, *exit_of_the_block: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         if self._token is not None:
             _SCOPE.reset(self._token)
 
     def _failed(self, error: Exception, where: str) -> None:
+        if where == "__exit__":  # else it would hold for streams of somebody else
+            with contextlib.suppress(RuntimeError, ValueError):  # it was reset before; another task's context
+                self._leave()
         self._guard.caught(error, f"context.{where}")
 
 
@@ -75,9 +85,6 @@ def trace_of_otel() -> tuple[str, str] | None:
 
 
 def trace_from_header(traceparent: str | None) -> tuple[str, str] | None:
-    """Trace and parent id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`."""
-    match (traceparent or "").split("-"):
-        case [version, trace_id, span_id, *_] if len(version) == 2 and len(trace_id) == 32 and len(span_id) == 16:
-            return trace_id, span_id
-        case _:
-            return None
+    """Trace and parent id of a W3C `traceparent`: `00-<32 hex>-<16 hex>-<2 hex>`, all zeros being none."""
+    found = _TRACEPARENT.match(traceparent or "")
+    return (found[1], found[2]) if found is not None else None

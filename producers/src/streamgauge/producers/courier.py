@@ -95,11 +95,10 @@ class Courier:
         self.flush_s = outbox.settings.flush_s
         self._beat_ns = outbox.settings.segment_ms * 1_000_000
         self._last_beat_ns = outbox.clock.now_ns()
-        self._lock = threading.Lock()  # of starting and stopping only
+        self._unstarted = deque([True])  # who gets this may start the thread
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = asyncio.Event()
-        self._woken = False
         self._flushes: deque[_Flush] = deque()
         self._flushing: list[_Flush] = []
         self._lanes: dict[int, _Lane] = {}
@@ -113,25 +112,31 @@ class Courier:
 
     def start(self) -> None:
         """Start the thread, once."""
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None and self._ends_at is None:
-                    self._thread = threading.Thread(target=self._run, name="streamgauge", daemon=True)
-                    self._thread.start()
-                    _at_the_end_of_the_process(self)
+        if self._thread is None and self._ends_at is None:
+            self._start()
+
+    def _start(self) -> None:
+        # No lock: who is interrupted while it holds one (Ctrl-C strikes anywhere) would stop everybody else.
+        try:
+            self._unstarted.pop()
+        except IndexError:
+            return  # another thread is at it
+        try:
+            thread = threading.Thread(target=self._run, name="streamgauge", daemon=True)
+            thread.start()
+            self._thread = thread
+        except BaseException:
+            self._unstarted.append(True)
+            raise
+        _at_the_end_of_the_process(self)
 
     def wake(self) -> None:
         """Let the thread look at once."""
         loop = self._loop
-        if not self._woken and loop is not None:
-            self._woken = True
-            try:
+        # Set, it will be cleared before the outbox is looked into: what the host has put there by now is seen.
+        if loop is not None and not self._awake.is_set():
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: the thread has ended
                 loop.call_soon_threadsafe(self._awake.set)
-            except RuntimeError:  # the loop has been closed: the thread has ended
-                pass
-            except BaseException:  # Ctrl-C, say: else nobody would ever call it again
-                self._woken = False
-                raise
 
     def flush(self, timeout: float) -> bool:
         """Wait until what is here now has arrived; false if the time was too short."""
@@ -140,14 +145,15 @@ class Courier:
         flush = _Flush()
         self._flushes.append(flush)
         self.wake()
-        return flush.done.wait(timeout) and not self._ended.is_set()
+        if not self._ended.is_set() and not flush.done.wait(timeout):
+            return False
+        return self._complete  # at the end of the thread, too, all flushes are done
 
     def end(self, timeout: float, *, wait: bool = True) -> bool:
         """Close what is open, send what is here, stop the thread. False if something had to be given up."""
         self._outbox.shut = True
-        with self._lock:
-            if self._ends_at is None:
-                self._ends_at = time.monotonic() + timeout
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + timeout
         if self._thread is None or self._thread is threading.current_thread() or not wait:
             return self._thread is None
         self.wake()
@@ -202,7 +208,6 @@ class Courier:
 
     def _turn(self) -> float | None:
         """Move what is due one step on; say how long nothing will be: null for until woken."""
-        self._woken = False
         self._awake.clear()
         try:
             return self._step()

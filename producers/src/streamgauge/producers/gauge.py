@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -105,6 +105,7 @@ class Gauge:
 
         tap.uninstrument(self, client)
 
+    @guarded
     def context(
         self, *, call: str | None = None, tags: Mapping[str, str] | None = None, **fields: str | None
     ) -> AbstractContextManager[None]:
@@ -201,9 +202,11 @@ class Gauge:
         """What was counted so far."""
         return self._tally.snapshot()
 
+    @guarded
     def __enter__(self) -> Self:
         return self
 
+    @guarded
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -248,16 +251,22 @@ class Gauge:
     def _failed(self, error: Exception, where: str) -> Any:
         if isinstance(error, ConfigurationError) and where in {"instrument", "uninstrument"}:
             raise error
+        with suppress(Exception):
+            self._courier.start()  # it tells of the error
         self.guard.caught(error, where)
         match where:
             case "open":
                 return self._deaf(Stream)
             case "stream":
                 return self._deaf(ManualStream)
+            case "context":
+                return nullcontext()
             case "instrument":
                 return _nothing_tapped()
+            case "__enter__":
+                return self
             case _:
-                return False
+                return False if where in {"flush", "close"} else None
 
     def _forked(self) -> None:
         """In a forked child: leave to the parent what is the parent's, and begin anew."""

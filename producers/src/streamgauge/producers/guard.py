@@ -11,6 +11,7 @@ Nothing else turns it on: under pytest, too, a guest breaks nobody's tests.
 from __future__ import annotations
 
 import functools
+import inspect
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -60,15 +61,20 @@ W = TypeVar("W", bound=Callable[..., Any])
 def guarded(work: W) -> W:
     """Let the host call `work`, a method: what it raises ends in `_failed`, whose answer the host gets."""
     name = work.__name__
+    # A door is on one line: an exception at the line of a bare `try:` would not be inside it (CPython gives it a NOP of
+    # its own), and this is the outermost frame of ours there is.
+
+    @functools.wraps(work)
+    async def async_door(self: Guarded, *args: Any, **kwargs: Any) -> Any:
+        try: return await work(self, *args, **kwargs)  # noqa: E701  # fmt: skip
+        except Exception as error: return self._failed(error, name)  # noqa: BLE001, E701  # pyright: ignore[reportPrivateUsage]  # fmt: skip
 
     @functools.wraps(work)
     def door(self: Guarded, *args: Any, **kwargs: Any) -> Any:
-        # On one line: an exception at the line of a bare `try:` would not be inside it (CPython gives it a NOP of its
-        # own), and this is the outermost frame of ours there is.
         try: return work(self, *args, **kwargs)  # noqa: E701  # fmt: skip
         except Exception as error: return self._failed(error, name)  # noqa: BLE001, E701  # pyright: ignore[reportPrivateUsage]  # fmt: skip
 
-    return cast("W", door)
+    return cast("W", async_door if inspect.iscoroutinefunction(work) else door)
 
 
 def _place(error: Exception) -> str:

@@ -57,9 +57,11 @@ class ManualStream(Stream):
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         super().head(status, list(pairs), **more)
 
+    @guarded
     def __enter__(self) -> Self:
         return self
 
+    @guarded
     async def __aenter__(self) -> Self:
         return self
 
@@ -69,10 +71,11 @@ class ManualStream(Stream):
     ) -> None:
         self._leave(error)
 
+    @guarded
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.__exit__(kind, error, trace)
+        self._leave(error)
 
     def _leave(self, error: BaseException | None) -> None:
         if isinstance(error, Exception) and not self._begun:

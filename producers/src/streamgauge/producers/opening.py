@@ -160,7 +160,7 @@ def _tags_of(tags: Mapping[str, Any], tally: Tally) -> dict[str, str]:
     kept: dict[str, str] = {}
     size = 0
     for name, value in tags.items():
-        name_text, value_text = _text(name) or "", _text(value) or ""
+        name_text, value_text = _uncut(name), _uncut(value)
         pair_size = len(name_text.encode()) + len(value_text.encode())
         if len(kept) < TAGS_MAX and size + pair_size <= TAGS_BYTES_MAX:
             kept[name_text] = value_text
@@ -202,9 +202,11 @@ def _fields(opened: Opened, settings: Settings) -> tuple[dict[str, str | None], 
 
 
 def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return redact.plain(value if isinstance(value, str) else str(value))[:TEXT_CHARACTERS_MAX]
+    return None if value is None else _uncut(value)[:TEXT_CHARACTERS_MAX]
+
+
+def _uncut(value: Any) -> str:
+    return redact.plain(value if isinstance(value, str) else str(value))
 
 
 def _header_text(value: str | bytes) -> str:

@@ -71,7 +71,10 @@ def load(arguments: Mapping[str, Any], environ: Mapping[str, str], *, own_sink: 
         raise ConfigurationError(
             "bootstrap_servers is missing: pass bootstrap_servers='host:port' or set STREAMGAUGE_BOOTSTRAP_SERVERS"
         )
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.security_protocol.startswith("SASL") and None in {settings.sasl_username, settings.sasl_password}:
+        raise ConfigurationError(f"sasl_username and sasl_password are needed with {settings.security_protocol}")
+    return settings
 
 
 def _known(name: str) -> None:

@@ -138,18 +138,26 @@ class Stream:
         link = self._link
         self._outbox.put(link, Closed(time_ns, how, next(link.seqs), link.asked_ns, reading, cause, message), wake=True)
 
-    def _failed(self, error: Exception, where: str) -> None:
+    def _failed(self, error: Exception, where: str) -> object:
         if where == "chunk":  # it did not reach the outbox: its number stays missing, so the loss is declared
             next(self._link.seqs)
         elif where in {"close", "__exit__", "__aexit__"}:
             self._finalizer.detach()
-            closed = Closed(self._now_ns(), How.UNKNOWN, next(self._link.seqs), None, None, None, None)
-            self._outbox.put(self._link, closed, wake=True)  # where the first Close did get through, it counts
+            _put_close(self._link, self._outbox, How.UNKNOWN)  # where the first Close did get through, it counts
         self._outbox.guard.caught(error, where)
+        return self if where in {"__enter__", "__aenter__"} else None
 
 
 def _collected(link: Link, outbox: Outbox) -> None:
-    """Close what nobody can close any more. Runs wherever the collector happens to run."""
+    """Close what nobody can close any more. Runs wherever the collector happens to run; a door, see `guard`."""
+    try: _put_close(link, outbox, How.COLLECTED)  # noqa: E701  # fmt: skip
+    except Exception as error:  # noqa: BLE001
+        _put_close(link, outbox, How.UNKNOWN)  # where the first did get through, it counts
+        outbox.guard.caught(error, "collected", raises=False)
+
+
+def _put_close(link: Link, outbox: Outbox, how: How) -> None:
+    """Close a link of whose end nothing else is known."""
     asked_ns = link.asked_ns
-    closed = Closed(outbox.clock.now_ns(), How.COLLECTED, next(link.seqs), asked_ns, asked_ns is not None, None, None)
+    closed = Closed(outbox.clock.now_ns(), how, next(link.seqs), asked_ns, asked_ns is not None, None, None)
     outbox.put(link, closed, wake=True)

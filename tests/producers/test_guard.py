@@ -1,0 +1,202 @@
+"""The guest's rule, line by line: whatever of ours fails on the host's thread, the host sees the same."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import faults
+from streamgauge.producers import Gauge, __path__
+from streamgauge.producers.asked import Asked
+from streamgauge.producers.counters import Tally
+from streamgauge.producers.guard import Guard, guarded
+from streamgauge.producers.testing import MemorySink
+from streamgauge.schemas.frames import Close, Data, Open
+
+PACKAGE = next(iter(__path__))
+
+
+class HostError(Exception):
+    """The application's own."""
+
+
+def converses(gauge: Gauge, *, fails: bool = False) -> list[Any]:
+    """A host that uses all there is of a manual stream, and returns what it got."""
+    got: list[Any] = []
+    with gauge.context(user_id="u", tags={"a": "b"}):
+        try:
+            with gauge.stream(model="m", call="c", request={"q": 1}, tags={"c": "d"}) as stream:
+                got.append(stream.head(200, {"server": "x"}))
+                for number in range(3):
+                    got.append(stream.ask())
+                    got.append(stream.chunk({"n": number}))
+                got.append(stream.note(model="m2", error="e", tool_event={"kind": "tool"}, user_id="v"))
+                if fails:
+                    raise HostError("mine")  # noqa: TRY301 - it is to come from inside
+        except HostError as error:
+            got.append(str(error))
+        tapped = gauge.open(Asked(method="POST", path="/v1/responses", body=b"{}"))
+        got += [
+            gauge.flush() in {True, False},
+            tapped.chunk(b"x" * 600_000),
+            tapped.close("eof"),
+            gauge.note("c", tags={"x": "y"}),
+        ]
+        left = gauge.stream()
+        del left
+    gc.collect(0)
+    return got
+
+
+async def converses_in_a_task(gauge: Gauge) -> list[Any]:
+    """The same, shorter, with `async with`."""
+    got: list[Any] = []
+    async with gauge.stream(model="m") as stream:
+        got.append(stream.chunk({}))
+        await asyncio.sleep(0)
+        got.append(stream.chunk({}))
+    try:
+        async with gauge.stream() as stream:
+            got.append(stream.chunk({}))
+            await asyncio.wait_for(asyncio.sleep(60), 0)
+    except TimeoutError as error:
+        got.append(repr(error))
+    return got
+
+
+PLAYS: dict[str, Callable[[Gauge], list[Any]]] = {
+    "manual": converses,
+    "manual, and the host fails": lambda gauge: converses(gauge, fails=True),
+    "task": lambda gauge: asyncio.run(converses_in_a_task(gauge)),
+}
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_a_failure_at_any_line_of_ours_changes_nothing_for_the_host(name: str) -> None:
+    gauges: list[Gauge] = []
+
+    def play() -> list[Any]:
+        gauges.append(Gauge(tenant="acme", sink=MemorySink()))
+        with gauges[-1] as gauge:
+            got = PLAYS[name](gauge)
+        return got
+
+    differences = [
+        difference
+        for difference in faults.each_line(play, package=PACKAGE, at_least=60)
+        if not _is_of_the_constructor(difference.line)
+    ]
+    assert not differences, "\n".join(map(str, differences))
+    for gauge in gauges:
+        gauge.close(1.0)
+    assert sum(gauge.counters.internal_errors > 0 for gauge in gauges) > 60, "each one was counted"
+
+
+def _is_of_the_constructor(line: faults.Line) -> bool:
+    """Whether it only runs while the gauge is made, when raising is right."""
+    return line in _constructing()
+
+
+def _constructing() -> set[faults.Line]:
+    return set(faults.lines_of(lambda: Gauge(tenant="acme", sink=MemorySink()), package=PACKAGE))
+
+
+def test_a_chunk_lost_to_an_error_of_ours_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = MemorySink()
+    gauge = Gauge(tenant="acme", sink=sink)
+    with gauge.stream() as stream:
+        stream.chunk({"n": 0})
+        with monkeypatch.context() as patch:
+            patch.setattr(type(gauge._outbox), "admits", lambda *_: 1 / 0)
+            stream.chunk({"n": 1})
+        stream.chunk({"n": 2})
+    assert gauge.close()
+    assert [(frame.seq, frame.chunks) for frame in sink.frames if isinstance(frame, Data)] == [
+        (0, [b'{"n":0}']),
+        (2, [b'{"n":2}']),
+    ]
+    (close,) = [frame for frame in sink.frames if isinstance(frame, Close)]
+    assert (close.chunks, close.dropped) == (3, 1)
+    assert (gauge.counters.chunks_dropped, gauge.counters.internal_errors) == (1, 1)
+
+
+def test_a_close_that_fails_closes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = MemorySink()
+    gauge = Gauge(tenant="acme", sink=sink)
+    stream = gauge.stream()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stream), "_end", lambda *_: 1 / 0)
+        stream.close("eof")
+    del stream
+    assert gauge.close()
+    assert [type(frame) for frame in sink.frames] == [Open, Close]
+    assert sink.frames[-1].how == "unknown"  # type: ignore[union-attr]
+
+
+def test_an_error_of_ours_is_logged_once_and_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    gauge = Gauge(tenant="acme", sink=MemorySink())
+    for _ in range(5):
+        gauge.stream(tags=7).close("eof")  # type: ignore[arg-type]
+        gauge.guard.caught(ValueError("the prompt"), "test")
+    assert gauge.close()
+    records = [record for record in caplog.records if record.name == "streamgauge.producers"]
+    assert len(records) == 2
+    assert all(record.levelno == logging.ERROR for record in records)
+    assert "ValueError in test" in caplog.text
+    assert "the prompt" not in caplog.text
+    assert gauge.counters.internal_errors == 10
+
+
+def test_our_own_tests_see_what_is_swallowed() -> None:
+    gauge = Gauge(tenant="acme", sink=MemorySink(), raise_internal_errors=True)
+    with pytest.raises(TypeError):
+        gauge.stream(tags=7)  # type: ignore[arg-type]
+    assert gauge.counters.internal_errors == 1
+
+
+@pytest.mark.parametrize("theirs", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_is_the_hosts_passes_the_door(theirs: type[BaseException]) -> None:
+    class Door:
+        @guarded
+        def enter(self) -> None:
+            raise theirs
+
+        def _failed(self, error: Exception, where: str) -> None:
+            raise AssertionError("it was swallowed")
+
+    with pytest.raises(theirs):
+        Door().enter()
+
+
+def test_only_so_many_errors_wait_to_be_logged() -> None:
+    guard = Guard(Tally())
+    for number in range(1000):
+        guard.caught(ValueError(), f"place {number}")
+    assert len(list(guard.news())) == 100
+    assert list(guard.news()) == []
+
+
+def test_no_method_of_the_host_is_left_unguarded() -> None:
+    from streamgauge.producers.context import Holding
+    from streamgauge.producers.manual import ManualStream
+    from streamgauge.producers.stream import Stream
+
+    open_doors: dict[type, set[str]] = {
+        Gauge: {"counters", "__init__"},
+        Stream: {"call", "record_id", "serial", "__init__"},
+        ManualStream: {"__init__"},
+        Holding: {"__init__"},
+    }
+    for kind, unguarded in open_doors.items():
+        named: dict[str, Callable[..., Any]] = {
+            name: member
+            for name, member in vars(kind).items()
+            if (not name.startswith("_") or name in {"__enter__", "__exit__", "__aenter__", "__aexit__", "__init__"})
+            and (callable(member) or isinstance(member, property))
+        }
+        assert {name for name, member in named.items() if not hasattr(member, "__wrapped__")} == unguarded
