@@ -28,8 +28,7 @@ _Placed = tuple[Link, int | None]  # a link, and where it stands relative to the
 def finish(stream: Stream, closing: Arrival) -> FinishedStream:
     """Everything that was seen of a stream that has closed at this arrival."""
     links = stream.wind_up()
-    opening = next((link.opening for link in links if link.opening is not None), None) or stream.opening
-    assert opening is not None  # noqa: S101 - without an Open there is no stream to finish
+    opening = next(link.opening for link in links if link.opening is not None)
     placed = [(link, _opened_us(link, opening)) for link in links]
     generations, warnings = _gather(links)
     deciding = generations.deciding or links[-1]

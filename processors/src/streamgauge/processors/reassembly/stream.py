@@ -264,6 +264,8 @@ class Stream:
     def wind_up(self) -> list[Link]:
         """Wait for nothing any longer: read what stands behind holes, end every link. Gives the links in order."""
         self._pass_holes(NEVER_US)
+        if self.opening is not None and (link := self.links[self.opening.link]).opening is None:
+            link.opening = self.opening  # another frame had its number, and came first
         links = self.in_order()
         for link in links:
             link.give_up()
