@@ -169,6 +169,12 @@ def host(package: Any, request: pytest.FixtureRequest) -> Host:
     return Host(package, is_async=request.param)
 
 
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def newer(request: pytest.FixtureRequest) -> Host:
+    """The clients of one package, where nothing differs between the two."""
+    return Host(importlib.import_module("httpx2"), is_async=request.param)
+
+
 @pytest.fixture
 def young_heap() -> Iterator[None]:
     """Let `gc.collect` look at what the test makes only: the SDKs leave a million objects behind their import."""

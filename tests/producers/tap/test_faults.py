@@ -63,48 +63,53 @@ def gauge() -> Iterator[Gauge]:
         yield gauge
 
 
-@pytest.mark.parametrize(("source", "take"), [(whole, None), (whole, 1), (broken, None), (interrupted, None)])
-def test_a_failure_at_any_line_of_ours_changes_nothing_for_who_reads_a_stream(
-    host: Any, gauge: Gauge, source: Callable[[], Iterator[bytes]], take: int | None
-) -> None:
-    tap = tapped(host, gauge, host.streaming(source))
-    assert_unnoticed(lambda: host.posts(host.client(transport=tap), take=take))
-
-
-def test_a_failure_at_any_line_of_ours_changes_nothing_where_no_response_comes(host: Any, gauge: Gauge) -> None:
-    def refuses(request: Any) -> Any:
-        raise NetworkError("refused")
-
-    tap = tapped(host, gauge, refuses)
+def test_a_failure_at_any_line_of_ours_changes_nothing_for_who_reads_a_stream(host: Any, gauge: Gauge) -> None:
+    tap = tapped(host, gauge, host.streaming(whole))
     assert_unnoticed(lambda: host.posts(host.client(transport=tap)))
 
 
-def test_a_failure_at_any_line_of_ours_changes_nothing_for_a_body_in_memory(host: Any, gauge: Gauge) -> None:
-    tap = tapped(host, gauge, lambda request: host.package.Response(200, content=b"{}"))
+@pytest.mark.parametrize(("source", "take"), [(whole, 1), (broken, None), (interrupted, None)])
+def test_a_failure_at_any_line_of_ours_changes_nothing_for_whose_stream_ends_early(
+    newer: Any, gauge: Gauge, source: Callable[[], Iterator[bytes]], take: int | None
+) -> None:
+    tap = tapped(newer, gauge, newer.streaming(source))
+    assert_unnoticed(lambda: newer.posts(newer.client(transport=tap), take=take))
+
+
+def test_a_failure_at_any_line_of_ours_changes_nothing_where_no_response_comes(newer: Any, gauge: Gauge) -> None:
+    def refuses(request: Any) -> Any:
+        raise NetworkError("refused")
+
+    tap = tapped(newer, gauge, refuses)
+    assert_unnoticed(lambda: newer.posts(newer.client(transport=tap)))
+
+
+def test_a_failure_at_any_line_of_ours_changes_nothing_for_a_body_in_memory(newer: Any, gauge: Gauge) -> None:
+    tap = tapped(newer, gauge, lambda request: newer.package.Response(200, content=b"{}"))
 
     def threads() -> bytes:
-        return host.client(transport=tap).post(URL, json={}).content  # type: ignore[no-any-return]
+        return newer.client(transport=tap).post(URL, json={}).content  # type: ignore[no-any-return]
 
     async def tasks() -> bytes:
-        return (await host.client(transport=tap).post(URL, json={})).content  # type: ignore[no-any-return]
+        return (await newer.client(transport=tap).post(URL, json={})).content  # type: ignore[no-any-return]
 
-    assert_unnoticed(lambda: host.run(threads, tasks))
+    assert_unnoticed(lambda: newer.run(threads, tasks))
 
 
 @pytest.mark.usefixtures("young_heap")
-def test_a_failure_at_any_line_of_ours_changes_nothing_when_a_stream_is_dropped(host: Any, gauge: Gauge) -> None:
-    tap = tapped(host, gauge, host.streaming(whole))
+def test_a_failure_at_any_line_of_ours_changes_nothing_when_a_stream_is_dropped(newer: Any, gauge: Gauge) -> None:
+    tap = tapped(newer, gauge, newer.streaming(whole))
 
     def threads() -> int:
-        client = host.client(transport=tap)
+        client = newer.client(transport=tap)
         return client.send(client.build_request("POST", URL, json={}), stream=True).status_code  # type: ignore[no-any-return]
 
     async def tasks() -> int:
-        client = host.client(transport=tap)
+        client = newer.client(transport=tap)
         response = await client.send(client.build_request("POST", URL, json={}), stream=True)
         return response.status_code  # type: ignore[no-any-return]
 
-    assert_unnoticed(lambda: (host.run(threads, tasks), gc.collect())[0])
+    assert_unnoticed(lambda: (newer.run(threads, tasks), gc.collect())[0])
 
 
 def test_a_gauge_without_a_broker_changes_nothing(host: Any) -> None:
