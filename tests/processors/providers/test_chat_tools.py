@@ -66,6 +66,11 @@ def built(*fragments: list[dict[str, Any]]) -> list[tuple[str | None, str | None
             id="neither index nor id",
         ),
         pytest.param(
+            [[call("f", '{"a"', id="a")], [call(None, ":1}")]],
+            [("a", "f", '{"a":1}')],
+            id="an id at first, then nothing",
+        ),
+        pytest.param(
             [[call("f", {"a": 1}, index=0, id="a")]], [("a", "f", '{"a":1}')], id="arguments that are an object"
         ),
         pytest.param([[call("f", None, index=0, id="a")]], [("a", "f", "")], id="no arguments"),

@@ -225,6 +225,7 @@ def test_perplexity_counts_in_every_chunk_and_ends_with_an_object_of_its_own() -
     last = counted(3, object="chat.completion.done")
     last["usage"] |= {"cost": {"total_cost": 0.006}, "num_search_queries": 2}
     last["choices"][0]["finish_reason"] = "stop"
+    last["search_results"] = []
     reading = play(sse(counted(1), counted(2), last), api=API)
     assert reading.provider == "perplexity"
     assert reading.ending is not None
@@ -342,6 +343,13 @@ def test_ids_that_change_with_every_chunk_are_one_answer() -> None:
 def test_a_usage_chunk_of_another_id_is_no_other_answer() -> None:
     reading = play(sse(*HELLO, STOP, only(usage=USAGE) | {"id": "other"}, DONE), api=API)
     assert len(reading.answers) == 1
+
+
+def test_an_error_of_another_id_ends_this_answer_and_begins_none() -> None:
+    """OpenRouter's error chunk looks like a first chunk."""
+    error = chunk({"role": "assistant", "content": ""}) | {"id": "gen-x", "model": "m", "error": {"message": "broke"}}
+    reading = play(sse(*HELLO, error, DONE), api=API)
+    assert [said(answer) for answer in reading.answers] == ["Hello"]
 
 
 def test_a_role_in_every_chunk_is_no_other_answer() -> None:

@@ -256,6 +256,10 @@ def test_reasoning_is_told_as_summary_as_text_or_sealed() -> None:
     sealed = {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
     only = play(sse(CREATED, told("output_item.added", item=sealed), told("output_item.done", item=sealed)), api=API)
     assert parts(only.answer) == [Reasoning(text="", signature="gAAA", encrypted=True)]
+    both = play(
+        sse(CREATED, told("output_item.added", item=sealed), *summary, told("output_item.done", item=whole)), api=API
+    )
+    assert parts(both.answer) == parts(reading.answer)
 
 
 def test_a_refusal_is_no_text() -> None:
@@ -352,6 +356,13 @@ def test_a_suffix_without_its_beginning_is_read() -> None:
     assert (said(reading.answer), reading.answer.response_id) == ("Hello", "resp_1")
 
 
+def test_a_number_that_was_skipped_and_came_late_is_known_again() -> None:
+    texts = [told("output_text.delta", delta=text) for text in "abc"]
+    events = [event | {"sequence_number": number} for event, number in zip(texts, [5, 7, 6], strict=True)]
+    reading = play(sse(*events, events[1]), api=API)
+    assert (said(reading.answer), reading.duplicates) == ("abc", 1)
+
+
 def test_numbers_far_apart_and_far_back_are_told_apart() -> None:
     events = [
         event | {"sequence_number": number} for event, number in zip([CREATED, *DELTAS], [5, 2**50, 1], strict=True)
@@ -366,6 +377,11 @@ def test_another_response_is_another_answer_with_numbers_of_its_own() -> None:
     reading = play(sse(*numbered(CREATED, ADDED, *DELTAS), *second), api=API)
     assert [said(answer) for answer in reading.answers] == ["Hello", "Bye"]
     assert (reading.duplicates, reading.conflicts) == (0, 0)
+
+
+def test_a_response_that_begins_behind_one_without_its_beginning_is_another_answer() -> None:
+    reading = play(sse(*DELTAS, CREATED, told("output_text.delta", delta="Bye")), api=API)
+    assert [said(answer) for answer in reading.answers] == ["Hello", "Bye"]
 
 
 def test_what_nobody_knows_is_counted() -> None:

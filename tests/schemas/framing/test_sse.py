@@ -200,6 +200,10 @@ def test_a_cr_at_the_end_of_a_read_waits_for_its_lf() -> None:
     assert framer.finish() == [Event(EVENT, "", b"b", 20)]
 
 
+def test_a_line_end_that_begins_a_read_ends_the_line_not_the_event() -> None:
+    assert brief(cut(b"data: a\ndata: b\n\n", at=[7])) == [(EVENT, "", b"a\nb")]
+
+
 def test_the_last_id_stays_until_another_one_comes() -> None:
     ids = [piece.id for piece in cut(b"id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n")]
     assert ids == ["1", "1", ""]
@@ -219,6 +223,19 @@ def test_an_event_beyond_the_bound_is_cut_and_said_so() -> None:
     assert event.end == 5018
     assert framer.capped
     assert framer.feed(b"data: next\n\n")[0].data == b"next"
+
+
+def test_an_event_beyond_the_bound_in_one_read_is_cut_too() -> None:
+    framer = SseFramer(event_bytes_max=1000)
+    assert [len(event.data) for event in framer.feed(b"data: " + b"x" * 5000 + b"\n\ndata: next\n\n")] == [994, 4]
+    assert framer.capped
+
+
+def test_lines_outside_free_what_they_took_of_the_bound_once() -> None:
+    framer = SseFramer(event_bytes_max=1000)
+    framer.feed((b"junk: " + b"x" * 94 + b"\ndata: " + b"x" * 294 + b"\n") * 3)
+    [event] = framer.feed(b"\n")
+    assert [len(line) for line in event.data.split(b"\n")] == [294, 294, 1000 - 2 * (300 + 64) - (100 + 64) - 6]
 
 
 def test_a_body_that_never_ends_a_line_keeps_no_more_than_the_bound() -> None:

@@ -212,8 +212,8 @@ class Reading:
         data = event.data
         if data.lstrip()[:1] not in (b"{", b"["):
             return self._read_block(data + b"\n\n", end=event.end)
-        if self.events and error_outside(data) is None and _is_whole(data):
-            return self.read(Event(Piece.EVENT, "", data, event.end))  # a line of NDJSON
+        if error_outside(data) is None and _is_whole(data):  # a line of NDJSON, or a plain body
+            return self.read(Event(Piece.EVENT, "", data, event.end))
         return self._read_outside(data, end=event.end)
 
     def _read_block(self, data: bytes, *, end: int) -> Output:
