@@ -262,11 +262,6 @@ def test_usage_is_the_last_value_that_is_not_null_and_zero_is_a_value() -> None:
     assert answer.usage_reports == 2
 
 
-def test_a_total_that_does_not_add_up_is_said() -> None:
-    answer = play(sse(*HELLO, STOP, only(usage={**USAGE, "total_tokens": 99}), DONE), api=API).answer
-    assert answer.warnings == ["usage_inconsistent"]
-
-
 @pytest.mark.parametrize(
     ("shape", "kind", "code", "status"),
     [

@@ -277,10 +277,6 @@ class Reading:
                 choice.abandon_tools()
         if answer.ending is not None and answer.ending.kind == "completed" and answer.choices and not answer.finished():
             answer.warn("no_finish_reason")
-        usage = api.usage(answer.usage_raw or {})
-        stated = (usage.input, usage.output, usage.total)
-        if None not in stated and usage.total != (usage.input or 0) + (usage.output or 0):
-            answer.warn("usage_inconsistent")
 
 
 class _Numbers:
