@@ -97,7 +97,7 @@ class Reading:
         if event.piece:
             return self._read_other(event)
         self.events += 1
-        document = None if event.data.startswith(MARKER) else decode(event.data)
+        document = decode(event.data)
         if type(document) is dict:
             return self._read_document(event, document)
         return self._read_value(event, document)
@@ -127,11 +127,10 @@ class Reading:
     def _read_document(self, event: Event, document: Document) -> Output:
         answer = self.answers[-1]
         api = self.api
-        if self._refused or (api is None and recognise(document) is None):
-            return self._read_foreign(answer, event, document)
         if api is None:
             api = self.api = recognise(document)
-            assert api is not None  # noqa: S101 - the line above
+        if api is None or self._refused:
+            return self._read_foreign(answer, event, document)
         if answer.events and api.starts_anew(answer, document):
             answer = self._begin_anew()
             self.provider = api.provider_in(document) or self.provider
@@ -143,7 +142,7 @@ class Reading:
             self.provider = api.provider_in(document)
         if "error" in document or event.name == "error" or "error" in (document.get("type"), document.get("object")):
             _note_error(answer, event, document)
-        if not api.is_body(document):
+        if answer.events > 1 or not api.is_body(document):  # a plain body comes alone
             return api.read(answer, event, document)
         output = api.read_body(answer, document, end=event.end)
         answer.end("completed", "json body", offset=event.end)
