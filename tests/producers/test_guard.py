@@ -83,8 +83,7 @@ def test_a_failure_at_any_line_of_ours_changes_nothing_for_the_host(name: str) -
     def play() -> list[Any]:
         gauges.append(Gauge(tenant="acme", sink=MemorySink()))
         with gauges[-1] as gauge:
-            got = PLAYS[name](gauge)
-        return got
+            return PLAYS[name](gauge)
 
     differences = [
         difference

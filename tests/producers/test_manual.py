@@ -247,7 +247,6 @@ def test_a_note_is_added_to_a_stream_that_runs_or_has_ended_here_or_elsewhere(ri
         lambda gauge: gauge.stream().note(tags=7),
         lambda gauge: gauge.stream().close("eof", message=7),
         lambda gauge: gauge.note(7),
-        lambda gauge: (gauge.stream(), gauge.flush("soon")),
         lambda gauge: gauge.stream(call="c", attempt="x").chunk({}),
         lambda gauge: gauge.stream(request=object()).chunk(object()),
     ],
