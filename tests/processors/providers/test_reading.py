@@ -125,6 +125,13 @@ def test_an_error_that_is_cut_is_an_error_without_a_message() -> None:
     assert reading.answer.error.message is None
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
+def test_a_body_that_is_an_error_cut_short_has_failed(content_type: str) -> None:
+    reading = play(b'{"error": {"message": "bro', api="openai.chat", content_type=content_type)
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.ending.evidence) == ("failed", "json error")
+
+
 def test_stray_lines_are_said_and_are_no_error() -> None:
     reading = play(sse(CHAT) + b"upstream is tired\n\n" + sse(CHAT, DONE), api="openai.chat")
     assert reading.ending is not None

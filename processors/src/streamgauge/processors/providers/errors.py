@@ -18,8 +18,6 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import msgspec
-
 from streamgauge.processors.providers.answer import ErrorSeen
 from streamgauge.processors.providers.json_values import Document, count, decode, fields, raw, text
 
@@ -69,16 +67,16 @@ def error_of(value: Any) -> ErrorSeen:
 
 
 def error_outside(data: bytes) -> tuple[ErrorSeen, str] | None:
-    """The error in bytes outside the event grammar, and what it looked like; nothing if they are something else."""
+    """The error in bytes that are no event, and what it looks like; nothing if they are something else."""
     stripped = data.strip()
     if stripped.startswith(b"error:"):
         payload = stripped[6:].strip()
         value = decode(payload)
-        return _outside(error_of(payload.decode("utf-8", "replace") if value is None else value)), "error line"
+        return error_of(payload.decode("utf-8", "replace") if value is None else value), "error line"
     if stripped.startswith((b"{", b"[")):
         return _json_outside(stripped)
     if _PAGE.match(stripped):
-        return _outside(error_page(stripped)), "html page"
+        return error_page(stripped), "html page"
     return None
 
 
@@ -96,14 +94,9 @@ def _json_outside(data: bytes) -> tuple[ErrorSeen, str] | None:
     if value is None:  # not whole: an error all the same if it begins as one
         if not _CUT_ERROR.match(data):
             return None
-        return ErrorSeen(out_of_grammar=True, raw=raw(data[:_RAW_BYTES_MAX].decode("utf-8", "replace"))), "json error"
-    document = fields(value[0] if type(value) is list and value else value)
-    found = error_in(document)
-    return (_outside(found), "json error") if found is not None else None
-
-
-def _outside(error: ErrorSeen) -> ErrorSeen:
-    return msgspec.structs.replace(error, out_of_grammar=True)
+        return ErrorSeen(raw=raw(data[:_RAW_BYTES_MAX].decode("utf-8", "replace"))), "json error"
+    found = error_in(fields(value[0] if type(value) is list and value else value))
+    return (found, "json error") if found is not None else None
 
 
 def _read(error: Any, *, around: Document) -> ErrorSeen:

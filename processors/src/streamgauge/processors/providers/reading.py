@@ -22,6 +22,8 @@ import zlib
 from array import array
 from typing import Any, Final
 
+import msgspec
+
 from streamgauge.processors.providers.answer import Answer, Ending, Output
 from streamgauge.processors.providers.api import MARKER, Api
 from streamgauge.processors.providers.errors import error_in, error_of, error_outside, error_page
@@ -166,7 +168,7 @@ class Reading:
             return self._read_torn(data or event.name.encode(), end=event.end)
         answer = self.answers[-1]
         answer.events += 1
-        found = error_outside(data) if data[:1] in (b"[", b"<") else None
+        found = error_outside(data) if data[:1] in (b"{", b"[", b"<") else None
         if self._refused:
             answer.fail(error_page(data) if value is None else error_of(value), "error body", offset=event.end)
         elif found is not None:
@@ -196,7 +198,8 @@ class Reading:
         answer = self.answers[-1]
         found = None if self._refused else error_outside(data)
         if found is not None:
-            answer.fail(*found, offset=end)
+            error, evidence = found
+            answer.fail(msgspec.structs.replace(error, out_of_grammar=True), evidence, offset=end)
         elif _has_torn(data):
             return self._read_torn(data, end=end)
         elif not self.events and len(self._outside) < _KEPT_BYTES_MAX:
