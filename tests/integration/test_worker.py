@@ -6,16 +6,23 @@ import asyncio
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from frames_build import Connection
 from kafka_brokers import Broker
+from streamgauge.processors.engine.errors import RefusalError
+from streamgauge.processors.engine.reset import reset
+from streamgauge.processors.settings import Settings
 from streamgauge.schemas import codec
 from traffic import Traffic
-from worker_run import WorkerRun
+from worker_run import Worker, WorkerRun
 
 STREAMS = 500
 
 
-@pytest.fixture(params=["embedded", "kafka"])
+@pytest.fixture(
+    params=[pytest.param("embedded", marks=pytest.mark.broker), pytest.param("kafka", marks=pytest.mark.kafka)]
+)
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each test on both: the embedded broker, and real Kafka where it can be had."""
     found: Broker = request.getfixturevalue("embedded_broker" if request.param == "embedded" else "kafka")
@@ -56,3 +63,127 @@ async def test_500_streams_survive_a_worker_killed_twice(broker: Broker) -> None
         is_right(run, traffic)
         repeats = raw(run) - STREAMS
         print(f"\n{broker.tier}: {STREAMS} distinct, {raw(run)} raw, {repeats} repeats, all equal byte for byte")  # noqa: T201
+
+
+async def test_a_worker_that_is_told_to_stop_leaves_nothing_to_repeat(broker: Broker) -> None:
+    """SIGTERM in the middle of open streams: what the next one finds in the ledger is all that was emitted."""
+    traffic = Traffic.of(60, seed=8)
+    wires = list(traffic.messages())
+    async with WorkerRun.on(broker) as run:
+        worker = run.start()
+        await run.send(wires[: len(wires) // 2])
+        await run.until(lambda: len(run.records) >= 10)
+        assert worker.terminate() == 0, worker.said
+        run.start()
+        await run.send(wires[len(wires) // 2 :])
+        await run.until(lambda: len(run.records) == len(run.contents) == 60)
+        await run.read_all()
+        is_right(run, traffic)
+        assert raw(run) == 60
+
+
+async def test_workers_come_and_go_without_a_loss(broker: Broker) -> None:
+    traffic = Traffic.of(120, seed=9)
+    wires = list(traffic.messages(copied=0.05))
+    async with WorkerRun.on(broker) as run:
+        first = run.start()
+        await run.send(wires[:800])
+        await run.until(lambda: len(run.records) >= 10)
+        second = run.start()
+        await run.send(wires[800:1600])
+        await until_said(second, "assigned")
+        await run.until(lambda: len(run.records) >= 40)
+        assert first.terminate() == 0, first.said
+        await run.send(wires[1600:])
+        await run.until(lambda: len(run.records) == len(run.contents) == 120)
+        assert second.terminate() == 0, second.said
+        await run.read_all()
+        is_right(run, traffic)
+
+
+async def test_a_worker_paused_beyond_its_session_loses_nothing(kafka: Broker) -> None:
+    """It wakes up with partitions that are another's: what it still emits is equal, byte for byte, to what that one
+    emitted, and the group refuses its offsets."""
+    traffic = Traffic.of(120, seed=10)
+    wires = list(traffic.messages())
+    async with WorkerRun.on(kafka) as run:
+        sleeper = run.start()
+        await run.send(wires[:800])
+        await run.until(lambda: len(run.records) >= 10)
+        sleeper.pause()
+        other = run.start()
+        await run.send(wires[800:])
+        await run.until(lambda: len(run.records) == len(run.contents) == 120)
+        sleeper.go_on()
+        await until_said(sleeper, "assigned", times=2)
+        for worker in (sleeper, other):
+            assert worker.terminate() == 0, worker.said
+        await run.read_all()
+        is_right(run, traffic)
+
+
+async def test_what_cannot_be_used_becomes_a_dead_letter_and_a_silent_stream_closes(broker: Broker) -> None:
+    connection = Connection(call=b"a" * 16)
+    async with WorkerRun.on(broker, tick_s=0.5, producer_silent_s=2, head_grace_s=1) as run:
+        worker = run.start()
+        for frame in (connection.open(), connection.head()):
+            await run.send_raw(codec.encode(frame), partition=0)
+        await run.send_raw(b"no frame", partition=0)
+        await run.send_raw(codec.encode(Connection(call=b"b" * 16).head()), partition=0)
+        await run.until(lambda: len(run.records) == 1 and len(run.dead) == 2)
+        assert worker.terminate() == 0, worker.said
+        assert sorted(letter["reason"] for letter in run.dead) == [b"headless", b"undecodable"]
+        (record,) = (codec.decode_record(copies[0]) for copies in run.records.values())
+        assert record.outcome == "lost"
+
+
+async def test_what_keeps_a_worker_from_starting_is_one_line(broker: Broker) -> None:
+    async with WorkerRun.on(broker) as run:
+        nowhere = run.start(bootstrap_servers="127.0.0.1:1")
+        missing = run.start(topic_records="records-that-are-not-there")
+        for worker, line in (
+            (nowhere, "streamgauge worker: no broker answers at '127.0.0.1:1'"),
+            (missing, "streamgauge worker: topic 'records-that-are-not-there': it does not exist; 'streamgauge topics"),
+        ):
+            assert worker.process.wait(60) == 1
+            assert worker.said.startswith(line)
+            assert len(worker.said.splitlines()) == 1
+
+
+async def test_an_offset_moved_by_hand_is_refused_until_both_are_reset(kafka: Broker) -> None:
+    traffic = Traffic.of(20, seed=11)
+    async with WorkerRun.on(kafka) as run:
+        worker = run.start()
+        await run.send(traffic.messages())
+        await run.until(lambda: len(run.records) == len(run.contents) == 20)
+        assert worker.terminate() == 0, worker.said
+        await move_group(run.settings, to=1)
+        refused = run.start()
+        assert refused.process.wait(60) == 1
+        assert "streamgauge topics reset --to group" in refused.said
+        await reset(run.settings, "start")
+        run.start()
+        await run.until(lambda: raw(run) == 40)
+        is_right(run, traffic)
+
+
+async def test_a_group_at_work_cannot_be_reset(broker: Broker) -> None:
+    async with WorkerRun.on(broker) as run:
+        await until_said(run.start(), "assigned")
+        with pytest.raises(RefusalError, match="has 1 members at work: stop all workers first"):
+            await reset(run.settings, "start")
+
+
+async def until_said(worker: Worker, word: str, *, times: int = 1) -> None:
+    async with asyncio.timeout(60):
+        while worker.said.count(word) < times:  # noqa: ASYNC110 - another process says it, into a file
+            await asyncio.sleep(0.1)
+
+
+async def move_group(settings: Settings, *, to: int) -> None:
+    """What an operator does with Kafka's own tool."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers, group_id=settings.group)
+    async with consumer:
+        tps = [TopicPartition(settings.topic_chunks, partition) for partition in range(settings.partitions)]
+        consumer.assign(tps)
+        await consumer.commit(dict.fromkeys(tps, to))

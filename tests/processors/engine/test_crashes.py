@@ -1,8 +1,9 @@
 """A worker may die anywhere: nothing is lost, nothing is wrong, and repeats are equal byte for byte.
 
 A schedule is a log in pieces and a list of lives, one a piece: for each the operation on Kafka at which it ends, before
-or after its effect, or none. A life may only be stopped, and wake up when another worker owns its partition. The calm
-run is one worker that reads the whole log at once; after every storm the same things must stand in Kafka.
+or after its effect, or none. A life may only be stopped, and wake up when other workers have owned its partition; then
+it works on with the state it had. The calm run is one worker that reads the whole log at once; after every storm the
+same things must stand in Kafka.
 """
 
 from __future__ import annotations
@@ -128,7 +129,6 @@ async def live(kafka: MemoryKafka, life: Life, system: System) -> EngineRun | No
         if not life.wakes:
             await run.partition().flush()
     except Crash:
-        run.worker._fault = lambda _: None
         run.worker.dead = not life.wakes
     assert run.faults == []
     return run if life.wakes else None
@@ -167,16 +167,20 @@ def letter(record: MemoryRecord) -> object:
 
 async def storm(pieces: Sequence[Sequence[Step]], lives: Sequence[Life], system: System) -> None:
     quiet, rough = MemoryKafka(), MemoryKafka()
+    asleep: list[EngineRun] = []
     for piece, life in zip(pieces, lives, strict=False):
         for step in piece:
             for kafka in (quiet, rough):
                 kafka.now_ms += step.pause_ms
                 headers = codec.tenant_headers(step.tenant) if step.tenant is not None else []
                 kafka.append(CHUNKS, 0, value=step.value, headers=headers)
-        stale = await live(rough, life, system)
-        if stale is not None:
-            rough.generation += 1
+        stopped = await live(rough, life, system)
+        for stale in asleep:
+            stale.worker._fault = lambda _: None
+            await stale.drain()
             await stale.assignment.flush()
+            assert stale.faults == []
+        asleep = [stopped] if stopped is not None else []
     await calm(quiet, system)
     await calm(rough, system)
     for topic, identity in ((RECORDS, id_of), (CONTENTS, id_of), (DEAD, letter)):

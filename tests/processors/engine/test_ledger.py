@@ -72,7 +72,7 @@ def flush(
 
 
 def test_a_reader_learns_position_low_water_deadlines_and_what_is_closed() -> None:
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     ledger.close(stream(1), closed(7, first=3))
     flush(ledger, topic, mark(9), mark(5))
     memory = remembered(topic)
@@ -83,7 +83,7 @@ def test_a_reader_learns_position_low_water_deadlines_and_what_is_closed() -> No
 
 
 def test_nothing_new_is_nothing_to_write() -> None:
-    ledger = Ledger(position=4, committed=None)
+    ledger = Ledger(position=4, committed=None, end=0)
     assert not ledger.stale(4)
     assert ledger.stale(5)
     ledger.close(stream(1), closed(2))
@@ -96,7 +96,7 @@ def test_an_empty_ledger_says_nothing() -> None:
 
 
 def test_a_closing_is_kept_as_long_as_the_late_horizon_reaches_back() -> None:
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     ledger.close(stream(1), closed(4, at_us=100))
     flush(ledger, topic, mark(5, 100), mark(5, 100))
     flush(ledger, topic, mark(6, 700), mark(6, 700))
@@ -109,7 +109,7 @@ def test_a_closing_is_kept_as_long_as_the_late_horizon_reaches_back() -> None:
 
 def test_a_closing_is_kept_while_its_frames_are_read_again() -> None:
     """A low water held back by an open stream keeps what closed beyond it, however long ago."""
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     ledger.close(stream(1), closed(40, at_us=0))
     for position in range(50, 60):
         flush(ledger, topic, mark(position, 10_000 + position), mark(40, 10_000))
@@ -142,9 +142,9 @@ def test_another_life_of_a_forgotten_id_counts_though_its_revision_is_lower() ->
 
 def test_what_a_stale_worker_writes_points_back_before_what_it_overlooked() -> None:
     topic = Topic()
-    zombie = Ledger(position=0, committed=None)
+    zombie = Ledger(position=0, committed=None, end=0)
     flush(zombie, topic, mark(10), mark(10))
-    owner = Ledger(position=10, committed=10, messages=topic.needed())
+    owner = Ledger(position=10, committed=10, end=len(topic.values), messages=topic.needed())
     for number in range(3):
         owner.close(stream(number), closed(20 + number))
         flush(owner, topic, mark(30 + number), mark(30 + number))
@@ -155,9 +155,22 @@ def test_what_a_stale_worker_writes_points_back_before_what_it_overlooked() -> N
     assert set(memory.closed) == {stream(0), stream(1), stream(2), stream(7)}
 
 
+def test_a_stale_worker_that_had_written_nothing_yet_hides_nothing() -> None:
+    """It was stopped before its first flush, and wakes up behind another owner's entries."""
+    topic = Topic()
+    zombie = Ledger(position=0, committed=None, end=0)
+    owner = Ledger(position=0, committed=None, end=0)
+    for number in range(3):
+        owner.close(stream(number), closed(20 + number))
+        flush(owner, topic, mark(30 + number, 9000), mark(30 + number, 9000))
+    flush(zombie, topic, mark(12), mark(12), commit=False)
+    assert remembered(topic).position == mark(32, 9000)
+    assert set(remembered(topic).closed) == {stream(0), stream(1), stream(2)}
+
+
 def test_every_offset_we_may_have_left_in_the_group_agrees_with_the_ledger() -> None:
     """Commits whose answer was lost, commits that failed: the group may stand at any of them."""
-    topic, ledger = Topic(), Ledger(position=0, committed=3)
+    topic, ledger = Topic(), Ledger(position=0, committed=3, end=0)
     flush(ledger, topic, mark(10, 10_000), mark(8, 10_000))
     for position in range(11, 15):
         flush(ledger, topic, mark(position, 20_000), mark(position, 20_000), commit=False)
@@ -168,13 +181,13 @@ def test_every_offset_we_may_have_left_in_the_group_agrees_with_the_ledger() -> 
 
 
 def test_the_offset_found_in_the_group_agrees_until_the_first_commit() -> None:
-    topic, ledger = Topic(), Ledger(position=0, committed=3)
+    topic, ledger = Topic(), Ledger(position=0, committed=3, end=0)
     flush(ledger, topic, mark(10), mark(8), commit=False)
     assert remembered(topic).shadows == {3, 8}
 
 
 def test_many_closings_become_several_messages_and_all_are_found_again() -> None:
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     for number in range(5000):
         ledger.close(stream(number), ClosedStream(0, 1, 1, 1, links=LINKS))
     flush(ledger, topic, mark(2), mark(2))
@@ -184,7 +197,7 @@ def test_many_closings_become_several_messages_and_all_are_found_again() -> None
 
 def test_parts_without_their_head_add_closings_and_move_nothing() -> None:
     """A crash between the parts and the head: what the parts list was acknowledged before them."""
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     flush(ledger, topic, mark(10), mark(10))
     for number in range(5000):
         ledger.close(stream(number), ClosedStream(0, 11, 11, 11, links=LINKS))
@@ -195,10 +208,10 @@ def test_parts_without_their_head_add_closings_and_move_nothing() -> None:
 
 
 def test_a_restart_goes_on_where_the_ledger_was() -> None:
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     ledger.close(stream(1), closed(4))
     flush(ledger, topic, mark(5), mark(2))
-    again = Ledger(position=5, committed=2, messages=topic.needed())
+    again = Ledger(position=5, committed=2, end=len(topic.values), messages=topic.needed())
     again.close(stream(2), closed(8))
     flush(again, topic, mark(9), mark(2))
     assert set(remembered(topic).closed) == {stream(1), stream(2)}
@@ -238,7 +251,7 @@ steps = st.lists(
 def test_what_a_reader_needs_is_never_let_go(steps: list[tuple[int, list[int], int, bool, bool]]) -> None:
     """Position is time here. After every flush a reader finds each closing that is still in the horizon or beyond the
     low water, the last position, and each group offset that may have been left behind."""
-    topic, ledger = Topic(), Ledger(position=0, committed=None)
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
     position, low, number = 0, 0, 0
     everything: dict[StreamId, ClosedStream] = {}
     possible: set[int] = set()
@@ -246,7 +259,7 @@ def test_what_a_reader_needs_is_never_let_go(steps: list[tuple[int, list[int], i
         if restart:
             committed = max(possible, default=None)  # what the group says now: no commit is under way any more
             possible = set() if committed is None else {committed}
-            ledger = Ledger(position=position, committed=committed, messages=topic.needed())
+            ledger = Ledger(position=position, committed=committed, end=len(topic.values), messages=topic.needed())
         position += advance + 1
         low = max(low, position - behind)
         for back in backs:

@@ -20,7 +20,7 @@ from streamgauge.processors.engine.errors import RefusalError, UnreachableError
 from streamgauge.processors.engine.topics import Finding, Plan, Topic, judge, plans
 from streamgauge.processors.settings import Settings
 
-__all__ = ["connected", "create_topics", "unreachable", "verify_topics"]
+__all__ = ["connected", "create_topics", "partitions_of", "unreachable", "verify_topics"]
 
 SHOWN_LOOKS: Final = 300
 LOOK_EVERY_S: Final = 0.1
@@ -61,6 +61,15 @@ async def verify_topics(settings: Settings) -> list[Finding]:
     """What is wrong with the topics, or worth knowing; empty if all is well."""
     async with connected(settings) as admin:
         return judge(settings, await _describe(admin, settings))
+
+
+async def partitions_of(settings: Settings) -> int:
+    """How many partitions the chunk topic has."""
+    async with connected(settings) as admin:
+        topic = (await _describe(admin, settings)).get(settings.topic_chunks)
+    if topic is None:
+        raise RefusalError(f"topic {settings.topic_chunks!r} does not exist; 'streamgauge topics create' makes it")
+    return topic.partitions
 
 
 @asynccontextmanager

@@ -83,7 +83,12 @@ def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write, core:
                 time=start.low_water.time,
                 closed=memory.closed if memory is not None else {},
             ),
-            ledger=Ledger(position=start.resume_at, committed=restored.committed, messages=restored.messages),
+            ledger=Ledger(
+                position=start.resume_at,
+                committed=restored.committed,
+                end=restored.ledger_end,
+                messages=restored.messages,
+            ),
             delivery=AtLeastOnce(outlet, sinks=sinks, partition=partition, generation=generation),
             log=log,
             sinks=sinks,

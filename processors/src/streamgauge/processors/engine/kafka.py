@@ -51,6 +51,7 @@ class Readback:
 
     async def start(self) -> None:
         await self._consumer.start()
+        await asyncio.sleep(0)  # stopped in the turn it was started in, aiokafka's consumer raises CancelledError
 
     async def stop(self) -> None:
         await self._consumer.stop()

@@ -12,9 +12,10 @@ still needed. Rules:
 
 * `position` P is the first offset not yet worked. `low_water` is the first offset a restart must read again, at most P.
 * A closing is remembered while its partition time is within the late horizon of the low water's, or its last offset is
-  at or beyond the low water. `back` never passes a message with such a closing, nor the entry before this one, nor any
-  entry since the last commit that was acknowledged: so what a stale worker writes points further back than what it
-  overlooked, and every group offset we may have left behind can be found again.
+  at or beyond the low water. `back` never passes a message with such a closing, nor the entry before this one (before
+  the first: the end of the ledger as this worker found it), nor any entry since the last commit that was acknowledged.
+  So what a stale worker writes points further back than what it overlooked, and every group offset we may have left
+  behind can be found again.
 * Reading: the last message with a head is found, then everything from its `back` to the end is united: per stream the
   latest closing (the highest revision), position and low water from the entry with the highest position. Parts without
   a head (a crash between them) only add closings, and what they list was acknowledged before they were written.
@@ -193,10 +194,13 @@ class Ledger:
 
     __slots__ = ("_closings", "_committed", "_kept", "_position", "_unacknowledged")
 
-    def __init__(self, *, position: int, committed: int | None, messages: Iterable[tuple[int, Entry]] = ()) -> None:
-        self._position = position  # the last one written
+    def __init__(
+        self, *, position: int, committed: int | None, end: int, messages: Iterable[tuple[int, Entry]] = ()
+    ) -> None:
+        """What was found: position, group offset, the end of the ledger's topic, the messages that are needed."""
+        self._position = position
         self._committed = committed
-        self._kept = deque(_keep(offset, entry.closings) for offset, entry in messages)
+        self._kept = deque(_keep(offset, entry.closings) for offset, entry in messages) or deque([_keep(end, [])])
         self._closings: list[Closing] = []
         self._unacknowledged: int | None = None  # offset of the first entry since the last acknowledged commit
 
@@ -217,7 +221,7 @@ class Ledger:
             position=position,
             low_water=low_water,
             deadlines=deadlines,
-            back=self._kept[0].offset if self._kept else None,
+            back=self._kept[0].offset,
             committed=self._committed,
         )
 

@@ -11,6 +11,7 @@ streams that began before are headless. Nobody may work meanwhile, so a group wi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final, Literal, NamedTuple
@@ -18,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streamgauge.processors.engine.admin import connected
+from streamgauge.processors.engine.admin import connected, partitions_of
 from streamgauge.processors.engine.build import deadlines_of
 from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.kafka import Readback
@@ -42,13 +43,11 @@ class _Clients(NamedTuple):
 async def reset(settings: Settings, to: Place) -> list[str]:
     """Move every partition there, and say where each stands now, one line each."""
     await _refuse_members(settings)
+    partitions = range(await partitions_of(settings))
     lines: list[str] = []
     async with _clients(settings) as clients:
-        partitions = clients.group.partitions_for_topic(settings.topic_chunks)
-        if not partitions:
-            raise RefusalError(f"topic {settings.topic_chunks!r} does not exist; 'streamgauge topics create' makes it")
         clients.group.assign([TopicPartition(settings.topic_chunks, partition) for partition in partitions])
-        for partition in sorted(partitions):
+        for partition in partitions:
             offset = await _place(clients, settings, partition, to)
             if offset is None:
                 lines.append(f"partition {partition}: nothing to go by, left as it is")
@@ -97,12 +96,13 @@ async def _refuse_members(settings: Settings) -> None:
 async def _clients(settings: Settings) -> AsyncGenerator[_Clients]:
     client = settings.client()
     readback = Readback(client)
-    group = AIOKafkaConsumer(settings.topic_chunks, **client, group_id=settings.group, enable_auto_commit=False)
+    group = AIOKafkaConsumer(**client, group_id=settings.group, enable_auto_commit=False)
     producer = AIOKafkaProducer(**client, acks="all")
     started: list[Readback | AIOKafkaConsumer | AIOKafkaProducer] = []
     try:
         for one in (readback, group, producer):
             await one.start()
+            await asyncio.sleep(0)  # as in `Readback`
             started.append(one)
         yield _Clients(readback, group, producer)
     finally:

@@ -39,6 +39,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     start: Start
     memory: Memory | None  # null: there is no ledger
     messages: Sequence[tuple[int, Entry]]
+    ledger_end: int
     committed: int | None
     log_begins: int
 
@@ -52,6 +53,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 async def restore(log: Log, *, chunks: str, ledger: str, partition: int, group: str, deadlines: Deadlines) -> Restored:
     """Read what there is and decide where to begin."""
+    ledger_end = (await log.bounds(ledger, partition)).end  # before it is read: what comes later is somebody else's
     memory, messages = await recall(log, ledger, partition)
     committed = await log.committed(partition)
     bounds = await log.bounds(chunks, partition)
@@ -63,7 +65,14 @@ async def restore(log: Log, *, chunks: str, ledger: str, partition: int, group: 
             logbook.warning("ledger_gone", partition=partition, offset=offset)
     else:
         start = Start(low_water=memory.low_water, resume_at=memory.position.offset, deadlines=deadlines)
-    return Restored(start=start, memory=memory, messages=messages, committed=committed, log_begins=bounds.start)
+    return Restored(
+        start=start,
+        memory=memory,
+        messages=messages,
+        ledger_end=ledger_end,
+        committed=committed,
+        log_begins=bounds.start,
+    )
 
 
 def _refuse_disagreement(memory: Memory | None, committed: int | None, bounds: Bounds, *, place: str) -> None:
