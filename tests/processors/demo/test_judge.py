@@ -11,7 +11,7 @@ from streamgauge.processors.demo.playing import TAG
 from streamgauge.processors.demo.script import Answer, Script
 from streamgauge.processors.demo.truth import Ended, Said, Speech, Step, Truth, Usage
 from streamgauge.processors.demo.watch import Watches
-from streamgauge.processors.following import Emitted
+from streamgauge.processors.following import Emitted, Unreadable
 from streamgauge.schemas import codec
 from streamgauge.schemas.records import Choice, Contents, Link, Reasoning, Record, Text, ToolCall
 from streamgauge.schemas.words import Outcome, UsageSource
@@ -66,10 +66,14 @@ def emitted(facts: Record | None = None, answer: Contents | None = None) -> Emit
     return Emitted(facts, codec.encode_record(facts), answer, codec.encode_contents(answer))
 
 
-def judged(*emissions: Emitted, of: Truth | None = None, conduct: Conduct = Conduct.READ, heard: str = "") -> list[str]:
+def watches_of(conduct: Conduct = Conduct.READ, *, heard: str = "") -> Watches:
     watches = Watches()
     watches.add(act(conduct)).heard = heard
-    judge = Judge([act(conduct)], [of or truth()], watches, killed_at=KILLED_AT)
+    return watches
+
+
+def judged(*emissions: Emitted, of: Truth | None = None, conduct: Conduct = Conduct.READ, heard: str = "") -> list[str]:
+    judge = Judge([act(conduct)], [of or truth()], watches_of(conduct, heard=heard), killed_at=KILLED_AT)
     return [disagreement.what for disagreement in judge.judge(emissions)]
 
 
@@ -112,9 +116,7 @@ def test_a_wrong_answer_is_named(wrong: Contents, what: str) -> None:
 
 
 def test_a_disagreement_about_texts_shows_none() -> None:
-    watches = Watches()
-    watches.add(act())
-    (found,) = Judge([act()], [truth()], watches, killed_at=None).judge([emitted(answer=contents("my secret"))])
+    (found,) = Judge([act()], [truth()], watches_of(), killed_at=None).judge([emitted(answer=contents("my secret"))])
     assert "secret" not in str(found)
     assert "9 characters" in str(found)
 
@@ -128,6 +130,22 @@ def test_a_repeated_record_is_fine_only_if_it_is_the_same() -> None:
     assert judged(emitted(), emitted()) == []
     other = record(chunks=1)
     assert judged(emitted(), emitted(other)) == ["a second record"]
+
+
+def test_attempts_of_different_calls_are_torn_apart() -> None:
+    second = truth()
+    second.attempt = 1
+    judge = Judge([act()], [truth(), second], watches_of(), killed_at=None)
+    retried = [emitted(), emitted(record(id="demo/x.1", attempt=1))]
+    assert judge.judge(retried) == []
+    torn = [emitted(), emitted(record(id="demo/y.1", attempt=1, call_id="y"))]
+    assert [found.what for found in judge.judge(torn)] == ["the call"]
+
+
+def test_a_message_that_is_no_record_is_a_disagreement() -> None:
+    judge = Judge([act()], [truth()], watches_of(), killed_at=None)
+    (found,) = judge.judge([emitted()], [Unreadable("records", 0, 7, "no record")])
+    assert "records[0] at offset 7" in str(found)
 
 
 def test_a_record_without_its_contents_is_not_agreed_with() -> None:

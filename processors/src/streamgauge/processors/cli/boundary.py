@@ -33,6 +33,7 @@ _WORLDS: Final = (
     ("streamgauge.processors.engine.errors", "EngineError"),
     ("streamgauge.processors.broker", "BrokerError"),
     ("streamgauge.processors.demo.river", "RiverError"),
+    ("streamgauge.processors.demo.scenario", "ScenarioError"),
     ("aiokafka.errors", "KafkaError"),
 )
 

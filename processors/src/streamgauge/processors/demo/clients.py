@@ -10,7 +10,7 @@ from streamgauge.processors.demo.act import Act, Client, Conduct, Surface
 from streamgauge.processors.demo.simulator import HEADER
 from streamgauge.producers import Gauge
 
-__all__ = ["clients", "close", "load", "request", "said"]
+__all__ = ["clients", "close", "load", "question", "request", "said"]
 
 # Together states usage unasked, and its SDK has no word for the question.
 _ASKED_FOR_USAGE: Final = (Client.OPENAI, Client.ASYNC_OPENAI, Client.HOST)
@@ -93,13 +93,13 @@ def request(client: Any, act: Act, *, timeout_s: float | None = None) -> Any:
                 given["stream_options"] = {"include_usage": True}
             if len(act.script.answers) > 1:
                 given["n"] = len(act.script.answers)
-            return client.chat.completions.create(messages=_question(act), **given)
+            return client.chat.completions.create(messages=question(act), **given)
         case Surface.RESPONSES:
             if act.conduct is Conduct.RESUME:
                 given["background"] = True
-            return client.responses.create(input=_question(act), **given)
+            return client.responses.create(input=question(act), **given)
         case Surface.MESSAGES:
-            return client.messages.create(max_tokens=1024, messages=_question(act), **given)
+            return client.messages.create(max_tokens=1024, messages=question(act), **given)
 
 
 def said(event: Any, surface: Surface) -> str:
@@ -115,5 +115,6 @@ def said(event: Any, surface: Surface) -> str:
             return event.delta.text if is_text else ""
 
 
-def _question(act: Act) -> list[dict[str, str]]:
+def question(act: Act) -> list[dict[str, str]]:
+    """What everybody asks."""
     return [{"role": "user", "content": f"What does the river do? ({act.name})"}]

@@ -17,7 +17,7 @@ from streamgauge.processors.demo.act import Act, Conduct
 from streamgauge.processors.demo.playing import TAG
 from streamgauge.processors.demo.truth import Ended, Said, Truth
 from streamgauge.processors.demo.watch import Watches
-from streamgauge.processors.following import Emitted
+from streamgauge.processors.following import Emitted, Unreadable
 from streamgauge.schemas.records import Choice, Contents, Reasoning, Record, Text, ToolCall
 from streamgauge.schemas.words import Outcome
 
@@ -60,8 +60,8 @@ class Judge:
         self._watches = watches
         self._killed_at = killed_at
 
-    def judge(self, emissions: Iterable[Emitted]) -> list[Disagreement]:
-        """Everything in which these records and the truth differ."""
+    def judge(self, emissions: Iterable[Emitted], unreadable: Iterable[Unreadable] = ()) -> list[Disagreement]:
+        """Everything in which these records and the truth differ; `unreadable` is what should have been records."""
         found: list[Disagreement] = []
         seen: dict[Key, Emitted] = {}
         for emitted in emissions:
@@ -74,7 +74,8 @@ class Judge:
                 seen[key] = emitted
         for key, truth in self._truths.items():
             found += self._one(truth, seen[key]) if key in seen else [_missing(key)]
-        return found
+        found += [Disagreement(str(one), "the message", "unreadable", "a record") for one in unreadable]
+        return found + _torn(seen)
 
     def _one(self, truth: Truth, emitted: Emitted) -> list[Disagreement]:
         record, contents = emitted.record, emitted.contents
@@ -138,6 +139,16 @@ def key_of(record: Record) -> Key:
 
 def _named(key: Key) -> str:
     return key[0] if key[1] == 0 else f"{key[0]} (attempt {key[1]})"
+
+
+def _torn(seen: Mapping[Key, Emitted]) -> list[Disagreement]:
+    """Attempts that are not of the same call as the first."""
+    found: list[Disagreement] = []
+    for key, emitted in seen.items():
+        first = seen.get((key[0], 0), emitted).record
+        if emitted.record.call_id != first.call_id:
+            found.append(Disagreement(_named(key), "the call", emitted.record.call_id, first.call_id))
+    return found
 
 
 def _missing(key: Key) -> Disagreement:

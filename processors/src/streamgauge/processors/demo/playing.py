@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streamgauge.processors.demo.act import Act, Client, Conduct, Surface
-from streamgauge.processors.demo.clients import request, said
+from streamgauge.processors.demo.clients import question, request, said
 from streamgauge.processors.demo.truth import Ended, Said, Speech, Step, Truths, Usage
 from streamgauge.processors.demo.watch import Watch, Watches
 from streamgauge.producers import Gauge
@@ -20,6 +20,7 @@ from streamgauge.producers import Gauge
 __all__ = ["TAG", "Player"]
 
 TAG: Final = "demo"  # the tag by which a record names its act
+IN_HOUSE: Final = "in-house"
 READ_TIMEOUT_S: Final = 1.0
 REPEATED: Final = 3  # events a resuming client asks for again
 CONTEXT: Final = {"session_id": "demo", "user_id": "u-1", "workflow_name": "river"}
@@ -67,8 +68,12 @@ class Player:
         watch.begin()
         truth = truths.begin(act.name, api="openai.chat", model=act.script.model, streamed=True)
         pieces = act.script.answers[0].text
+        asked = {"model": truth.model, "messages": question(act)}
         in_context = self._gauge.context(tags={TAG: act.name}, **CONTEXT)
-        with in_context, self._gauge.stream(provider="in-house", api=truth.api, model=truth.model) as stream:
+        with (
+            in_context,
+            self._gauge.stream(provider=IN_HOUSE, api=truth.api, model=truth.model, request=asked) as stream,
+        ):
             for index, piece in enumerate(pieces):
                 stream.chunk(_chunk(act, {"content": piece}))
                 truth.say(index, Step(b"", (Speech(Said.TEXT, piece),)))

@@ -37,6 +37,7 @@ EMBEDDED: Final[Mapping[str, object]] = {
     "partitions": 4,
     "time": "producer",
     "security_protocol": "PLAINTEXT",
+    "session_timeout_s": 4,  # this broker lets half of it pass before a group forms
 }
 
 

@@ -25,7 +25,7 @@ from streamgauge.processors.demo.host import GAUGE
 from streamgauge.processors.demo.playing import Player
 from streamgauge.processors.demo.simulator import Simulator
 from streamgauge.processors.demo.watch import State, Watches
-from streamgauge.producers import Counters, Gauge
+from streamgauge.producers import Gauge
 
 __all__ = ["Scenario", "ScenarioError"]
 
@@ -63,11 +63,6 @@ class Scenario:
         self._watcher: subprocess.Popen[bytes] | None = None
         self._playing: list[asyncio.Future[None]] = []
         self._hanging: list[asyncio.Future[None]] = []
-
-    @property
-    def counters(self) -> Counters:
-        """What the gauge counted: drops above all."""
-        return self._gauge.counters
 
     async def __aenter__(self) -> Self:
         self._start_host([act for act in self._acts if act.client is Client.HOST])

@@ -98,7 +98,7 @@ class _Show:
         finally:
             looking.cancel()
         judge = Judge(self._acts, self._simulator.truths.all(), self._watches, killed_at=scenario.killed_at)
-        disagreements = judge.judge(gathering.emissions)
+        disagreements = judge.judge(gathering.emissions, gathering.unreadable)
         return gathering.emissions, summarise(gathering.emissions, disagreements, seconds=time.monotonic() - began)
 
     def _due(self) -> set[tuple[str, int]]:
