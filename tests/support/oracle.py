@@ -103,7 +103,8 @@ def _read(connections: list[_Connection]) -> tuple[Reading, list[int]]:
             number = _number(piece)
             if number is not None and number in numbers:
                 again += 1
-                continue
+                if piece.piece is Piece.EVENT:
+                    continue  # a tail is read all the same: that it is one is worth a warning
             if number is not None:
                 numbers.add(number)
             reading.read(piece)

@@ -172,3 +172,13 @@ def test_a_numbered_answer_whose_first_link_never_came_is_read_from_the_second()
     stream = told(whole(connection(1, path="/v1/responses/resp_1", method="GET"), *events))
     assert texts(stream) == ["one two"]
     assert stream.holes == 1
+
+
+def test_a_last_event_that_lacks_only_its_line_end_is_numbered_like_any_other() -> None:
+    events = responses_events("one", " two")
+    first = cut(connection(0, path="/v1/responses"), events[0])
+    second = cut(connection(1, path="/v1/responses/resp_1", method="GET"), events[0][:-2])
+    third = whole(connection(2, path="/v1/responses/resp_1", method="GET"), *events)
+    stream = told(first, second, third)
+    assert texts(stream) == ["one two"]
+    assert [link.replayed_events for link in stream.links] == [0, 1, 1]

@@ -353,6 +353,18 @@ def test_deadlines_fire_in_order_of_time_and_id() -> None:
     assert [stream.id.call for stream in finished(emissions)] == [b"a" * 16, b"b" * 16, b"0" * 16]
 
 
+def test_a_deadline_that_moved_on_fires_in_its_new_place() -> None:
+    log, core = Log(), partition(tick_s=60)
+    first, second = Connection(call=b"a" * 16), Connection(call=b"b" * 16)
+    feed(log.add(first.open(), step_us=0), core)
+    feed(log.add(second.open(), step_us=20 * SECOND), core)
+    feed(log.add(first.head(), step_us=10 * SECOND), core)
+
+    emissions = feed(log.add(Tick(), step_us=100 * SECOND, tenant=None), core)
+
+    assert [stream.id.call for stream in finished(emissions)] == [b"b" * 16, b"a" * 16]
+
+
 # ---------------------------------------------------------------------- no Open, no stream
 
 

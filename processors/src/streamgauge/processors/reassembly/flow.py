@@ -28,7 +28,7 @@ from streamgauge.processors.reassembly.body import Body
 from streamgauge.processors.reassembly.moments import TIME_US_MAX, Moments
 from streamgauge.processors.reassembly.verdict import Blind
 from streamgauge.schemas.frames import Close, Data, Head, Open
-from streamgauge.schemas.framing.events import Event
+from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.limits import MASKING_WAIT_US
 
 __all__ = ["Flow", "Kept"]
@@ -290,9 +290,11 @@ class Flow:
 
 def _number(reading: Reading, piece: Event) -> int | None:
     """The event's number, where its API numbers events."""
-    if piece.piece:
-        return None
-    document = decode(piece.data)
+    if piece.piece is Piece.TAIL:  # it may be an event that is whole but for its line end: reading it shows
+        trial = Reading(reading.api)
+        trial.read(piece)
+        return trial.last_number
+    document = decode(piece.data) if piece.piece is Piece.EVENT else None
     if type(document) is not dict:
         return None
     api = reading.api or recognise(document)
