@@ -1,31 +1,40 @@
 """The fuse: bad data is normal, a wrong topic is not."""
 
+from __future__ import annotations
+
 from streamgauge.processors.engine.fuse import FUSE_RECORDS, FUSE_UNREADABLE_MAX, Fuse
 
 
-def worked(fuse: Fuse, records: int, *, unreadable: int) -> None:
-    for number in range(records):
-        if number < unreadable:
-            fuse.unreadable()
-        fuse.worked()
+def unreadable(fuse: Fuse, offsets: range) -> None:
+    for offset in offsets:
+        fuse.unreadable(offset)
 
 
-def test_half_of_a_block_may_be_unreadable() -> None:
+def test_every_second_record_may_be_unreadable() -> None:
     fuse = Fuse()
-    for _ in range(10):
-        worked(fuse, FUSE_RECORDS, unreadable=FUSE_UNREADABLE_MAX)
+    unreadable(fuse, range(0, 100 * FUSE_RECORDS, 2))
     assert not fuse.blown
 
 
-def test_more_than_half_of_a_block_blows_it_for_good() -> None:
+def test_a_block_of_junk_between_frames_is_not_enough() -> None:
     fuse = Fuse()
-    worked(fuse, FUSE_RECORDS, unreadable=FUSE_UNREADABLE_MAX + 1)
+    for start in range(0, 50 * FUSE_RECORDS, FUSE_RECORDS):
+        unreadable(fuse, range(start, start + FUSE_UNREADABLE_MAX))
+    assert not fuse.blown
+
+
+def test_more_than_half_of_a_thousand_blows_it_for_good() -> None:
+    fuse = Fuse()
+    unreadable(fuse, range(FUSE_UNREADABLE_MAX))
+    assert not fuse.blown
+    fuse.unreadable(FUSE_RECORDS - 1)
     assert fuse.blown
-    worked(fuse, 10 * FUSE_RECORDS, unreadable=0)
+    fuse.unreadable(10 * FUSE_RECORDS)
     assert fuse.blown
 
 
-def test_a_small_topic_of_junk_alone_does_not_blow_it() -> None:
+def test_a_letter_of_long_ago_counts_no_more() -> None:
     fuse = Fuse()
-    worked(fuse, FUSE_UNREADABLE_MAX, unreadable=FUSE_UNREADABLE_MAX)
+    unreadable(fuse, range(FUSE_UNREADABLE_MAX))
+    fuse.unreadable(FUSE_RECORDS)
     assert not fuse.blown

@@ -10,10 +10,10 @@ __all__ = ["Counters"]
 class Counters:
     """Counts since the partition was assigned."""
 
-    __slots__ = ("absent_offsets", "dead", "finished", "flushes", "lost_by_retention", "records", "rules_changed")
+    __slots__ = ("absent_offsets", "dead", "finished", "flushes", "lost_by_retention", "offsets", "rules_changed")
 
     def __init__(self) -> None:
-        self.records = 0  # worked, those read again included
+        self.offsets = 0  # worked, those read again included
         self.finished = 0  # streams emitted
         self.flushes = 0
         self.rules_changed = 0  # closed below the ledger's position, not listed there: the code or a rule changed

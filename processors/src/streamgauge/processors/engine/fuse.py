@@ -1,40 +1,34 @@
 """The fuse: a worker that cannot read most of what it gets is on a wrong topic, and must not divert all of it.
 
-Bad data is normal in small amounts: it becomes dead letters and nothing stops. When more than half of a thousand
-consecutive records of a partition cannot be read at all, that is no bad data any more. The worker then stops, with the
-topic named; what it had worked is flushed, so nothing is lost or diverted twice.
+Bad data is normal in small amounts: it becomes dead letters and nothing stops. When of a thousand consecutive offsets
+of a partition more than half cannot be read at all, that is no bad data any more. The worker then stops, with the topic
+named; what it had worked is flushed, so nothing is lost or diverted twice.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 __all__ = ["FUSE_RECORDS", "FUSE_UNREADABLE_MAX", "UNREADABLE", "Fuse"]
 
 FUSE_RECORDS: Final = 1000
 FUSE_UNREADABLE_MAX: Final = 500
-UNREADABLE: Final = frozenset(
-    {"undecodable", "no_tenant", "internal"}
-)  # reasons that say: this may be no frame of ours
+UNREADABLE: Final = frozenset({"undecodable", "no_tenant", "internal"})  # the reasons that say: no frame of ours
 
 
 class Fuse:
-    """Counts block by block; blown for good once a block was bad."""
+    """Remembers the unreadable among the last thousand; blown for good once they were too many."""
 
-    __slots__ = ("_records", "_unreadable", "blown")
+    __slots__ = ("_offsets", "blown")
 
     def __init__(self) -> None:
-        self._records = 0
-        self._unreadable = 0
+        self._offsets: deque[int] = deque()
         self.blown = False
 
-    def worked(self) -> None:
-        """One more record was worked."""
-        self._records += 1
-        if self._records == FUSE_RECORDS:
-            self._records = self._unreadable = 0
-
-    def unreadable(self) -> None:
-        """One of them could not be read."""
-        self._unreadable += 1
-        self.blown = self.blown or self._unreadable > FUSE_UNREADABLE_MAX
+    def unreadable(self, offset: int) -> None:
+        """What stands at this offset cannot be read. What can be read need not be told."""
+        self._offsets.append(offset)
+        while self._offsets[0] <= offset - FUSE_RECORDS:
+            self._offsets.popleft()
+        self.blown = self.blown or len(self._offsets) > FUSE_UNREADABLE_MAX

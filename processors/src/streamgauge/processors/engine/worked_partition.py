@@ -118,7 +118,8 @@ class WorkedPartition:
         self._core, self._ledger, self._delivery, self._log = core, ledger, delivery, log
         self._sinks, self._write, self._broker_time = sinks, write, broker_time
         self._deadlines, self._resume_at = start.deadlines, start.resume_at
-        self._append_us = start.low_water.append_us
+        self._append_us = start.low_water.append_us or 0
+        self._timestamp: int | None = -1  # none yet: the first record proves the clock
         self._timeline = Timeline(start.low_water)
         self._fuse = Fuse()
         self._owed: list[_Owed] = []  # closed below P and not listed there
@@ -163,16 +164,20 @@ class WorkedPartition:
         await self._work(records)
 
     async def _work(self, records: Sequence[LogRecord]) -> None:
+        began = self.position
         for count, record in enumerate(records, 1):
-            if self._stopped:
-                return
             if record.offset < self.position:
                 continue
             if self._step(record):
                 await self._delivery.push()
+                if self._stopped:
+                    break
             if count % _LOOK_EVERY == 0 and time.perf_counter() - self._breath > _BREATH_S:
                 await asyncio.sleep(0)
                 self._breath = time.perf_counter()
+                if self._stopped:
+                    break
+        self.counters.offsets += self.position - began
 
     async def _bridge(self, first: int) -> bool:
         """The log goes on at `first`, beyond the position: whether what lies between is accounted for."""
@@ -209,51 +214,48 @@ class WorkedPartition:
     def _step(self, record: LogRecord) -> bool:
         """One record, from frame border to frame border; whether anything was emitted."""
         offset = record.offset
-        append_us = self._append_time(record)
-        self._resume_if_reached(offset)
-        if append_us != self._append_us:
-            self._timeline.add(Mark.of(offset, self._core.time))
-            self._append_us = append_us
+        if not self._resumed:
+            self._resume_if_reached(offset)
+        if record.timestamp != self._timestamp:
+            self._move(record)
+        arrival = Arrival(offset, self._append_us, record.key, record.value, record.headers)
         self._torn = True
-        arrival = Arrival(offset, append_us, record.key, record.value, record.headers)
-        emissions = self._feed(arrival)
+        try:
+            emissions = self._core.feed(arrival)
+        except Exception as fault:  # noqa: BLE001 - the core must not raise; if it does, one message pays, not its batch
+            emissions = [self._failed(arrival, fault)]
         if emissions:
-            self._list(self._core.take_closed())
-        for emission in emissions:
-            self._take(emission, arrival)
+            self._take(emissions, arrival)
         self.position = offset + 1
-        self.counters.records += 1
         self._torn = False
-        self._watch_fuse()
-        return self._resume_if_reached(self.position) or bool(emissions)
+        if emissions and self._fuse.blown:
+            raise RefusalError(self._fuse_line())
+        return bool(emissions) if self._resumed else self._resume_if_reached(self.position)
 
-    def _append_time(self, record: LogRecord) -> int:
-        """The append time, proven to be the broker's: deadlines judged on the producers' clocks would lie."""
+    def _move(self, record: LogRecord) -> None:
+        """The log's clock moves here. Records with the time of the one before it neither move it nor have to prove it:
+        a batch has one append time."""
         if self._broker_time and record.timestamp_type != _BROKER_TIME:
             raise RefusalError(
                 f"topic {self._sinks.chunks!r} carries the producers' time (partition {self.partition}, offset "
                 f"{record.offset}): set its message.timestamp.type to LogAppendTime, or for a demo start with "
                 "time='producer'"
             )
-        timestamp = record.timestamp
-        return timestamp * 1000 if timestamp is not None and timestamp >= 0 else self._append_us or 0
+        self._timestamp = record.timestamp
+        self._timeline.add(Mark.of(record.offset, self._core.time))
+        if record.timestamp is not None and record.timestamp >= 0:
+            self._append_us = record.timestamp * 1000
 
-    def _feed(self, arrival: Arrival) -> list[Emission]:
-        try:
-            return self._core.feed(arrival)
-        except Exception as fault:  # noqa: BLE001 - the core must not raise; if it does, one message pays, not its batch
-            logbook.error("core_failed", partition=self.partition, offset=arrival.offset, fault=logbook.where(fault))
-            return [Dead(arrival, "internal", type(fault).__name__)]
+    def _failed(self, arrival: Arrival, fault: Exception) -> Dead:
+        logbook.error("core_failed", partition=self.partition, offset=arrival.offset, fault=logbook.where(fault))
+        return Dead(arrival, "internal", type(fault).__name__)
 
-    def _watch_fuse(self) -> None:
-        if self._resumed:
-            self._fuse.worked()
-        if self._fuse.blown:
-            raise RefusalError(
-                f"more than {FUSE_UNREADABLE_MAX} of {FUSE_RECORDS} consecutive messages of topic "
-                f"{self._sinks.chunks!r}, partition {self.partition}, are no frames (up to offset {self.position - 1}; "
-                f"they stand in {self._sinks.dead!r}): is this the topic the shims write to?"
-            )
+    def _fuse_line(self) -> str:
+        return (
+            f"more than {FUSE_UNREADABLE_MAX} of {FUSE_RECORDS} consecutive messages of topic {self._sinks.chunks!r}, "
+            f"partition {self.partition}, are no frames (up to offset {self.position - 1}; they stand in "
+            f"{self._sinks.dead!r}): is this the topic the shims write to?"
+        )
 
     # the way out
 
@@ -265,22 +267,25 @@ class WorkedPartition:
             else:
                 self._unlisted[stream] = one
 
-    def _take(self, emission: Emission, cause: Arrival) -> None:
-        """Hand one emission on, unless it belongs to an offset below P."""
-        if isinstance(emission, Finished):
+    def _take(self, emissions: Sequence[Emission], cause: Arrival) -> None:
+        """Hand on what a frame caused, unless its offset is below P."""
+        self._list(self._core.take_closed())
+        for emission in emissions:
+            if isinstance(emission, Dead):
+                if self._resumed:
+                    self._bury(emission, cause)
+                continue
             owed = _Owed(emission, cause, self._core.deadlines.rules)
             if self._resumed:
                 self._emit(owed)
             else:
                 self._owed.append(owed)
-        elif self._resumed:
-            self._bury(emission)
 
-    def _bury(self, dead: Dead) -> None:
+    def _bury(self, dead: Dead, cause: Arrival) -> None:
         self._delivery.emit(dead_letter(dead, sinks=self._sinks, partition=self.partition))
         self.counters.dead[dead.reason] += 1
         if dead.reason in UNREADABLE:
-            self._fuse.unreadable()
+            self._fuse.unreadable(cause.offset)
 
     def _emit(self, owed: _Owed) -> None:
         stream, cause = owed.finished.stream, owed.cause
@@ -288,7 +293,7 @@ class WorkedPartition:
             messages = self._messages(stream, owed.rules)
         except Exception as fault:  # noqa: BLE001 - as in `_feed`; the frames are still in the log, and the letter says where
             logbook.error("record_failed", partition=self.partition, offset=cause.offset, fault=logbook.where(fault))
-            self._bury(Dead(cause, "internal", f"record: {type(fault).__name__}"))
+            self._bury(Dead(cause, "internal", f"record: {type(fault).__name__}"), cause)
             return
         for message in messages:
             self._delivery.emit(message)
