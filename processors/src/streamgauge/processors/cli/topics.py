@@ -1,9 +1,10 @@
-"""`streamgauge topics`: make the topics, or look whether they are as they must be."""
+"""`streamgauge topics`: make the topics, look whether they are as they must be, move a stopped group."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from enum import StrEnum
+from typing import Annotated, Final
 
 import typer
 
@@ -11,7 +12,17 @@ from streamgauge.processors.cli.options import BootstrapServers, Given, Settings
 
 __all__ = ["topics"]
 
-topics: Final = typer.Typer(help="Create or verify the topics.")
+
+class Place(StrEnum):
+    """As in `engine.reset`, which is not imported before it is needed."""
+
+    GROUP = "group"
+    LEDGER = "ledger"
+    START = "start"
+    END = "end"
+
+
+topics: Final = typer.Typer(help="Create or verify the topics, or move a stopped group.")
 
 
 @topics.command()
@@ -37,3 +48,18 @@ def verify(settings: SettingsFile = None, bootstrap_servers: BootstrapServers = 
     if any(finding.wrong for finding in findings):
         raise typer.Exit(1)
     typer.echo("the topics are as they must be")
+
+
+@topics.command()
+def reset(
+    to: Annotated[Place, typer.Option(help="Where to begin: the group's offsets, the ledgers', or an end of the log.")],
+    settings: SettingsFile = None,
+    bootstrap_servers: BootstrapServers = None,
+    given: Given = None,
+) -> None:
+    """Move a stopped group and its ledgers together; nobody may be at work."""
+    wanted = settings_of(settings, bootstrap_servers, given)
+    from streamgauge.processors.engine.reset import reset as move
+
+    for line in asyncio.run(move(wanted, to.value)):
+        typer.echo(line)
