@@ -163,3 +163,8 @@ def test_tls_checks_names_unless_told_not_to() -> None:
         context = load(security_protocol="SSL", ssl_check_hostname=checks).ssl_context()
         assert context is not None
         assert context.check_hostname is checks
+
+
+def test_every_setting_stands_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs/operating.md").read_text("utf-8")
+    assert [name for name in Settings.model_fields if f"`{name}`" not in page] == []
