@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +72,22 @@ def test_what_is_no_record_is_named_by_its_place_and_not_by_its_content(topic: s
     assert isinstance(found, Unreadable)
     assert f"{topic}[3] at offset 7" in str(found)
     assert "secret" not in str(found)
+
+
+async def test_only_committed_emissions_are_asked_for_and_no_group_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most readers' default is the other: they would show what a transaction took back."""
+    asked: dict[str, object] = {}
+
+    class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+        def __init__(self, **settings: object) -> None:
+            asked.update(settings)
+            super().__init__(**settings)
+
+    monkeypatch.setattr("streamgauge.processors.following.AIOKafkaConsumer", Consumer)
+    with pytest.raises(UnreachableError):
+        await everything(settings_of("127.0.0.1:1"))
+    assert asked["isolation_level"] == "read_committed"
+    assert asked["group_id"] is None
 
 
 # ---------------------------------------------------------------------- on a broker
