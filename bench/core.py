@@ -12,17 +12,17 @@ import time
 
 from load import TENANT, Message, chunks_in, messages
 
-from streamgauge.processors import record
 from streamgauge.processors.reassembly.deadlines import Deadlines
 from streamgauge.processors.reassembly.finished import Arrival, Finished
 from streamgauge.processors.reassembly.partition import Partition
+from streamgauge.processors.record import Measures, write
 from streamgauge.schemas import codec
 
 
 def main(streams: int) -> dict[str, float]:
     """Feed the load of so many streams to one partition and write every record."""
     headers = codec.tenant_headers(TENANT)
-    measures = record.Measures()
+    measures = Measures()
     arrivals = [_arrival(offset, message, headers) for offset, message in enumerate(messages(streams))]
     _work(arrivals[: len(arrivals) // 10], measures)  # warm: code paths, price lookups
     gc.collect()
@@ -39,14 +39,14 @@ def _arrival(offset: int, message: Message, headers: list[tuple[str, bytes]]) ->
     return Arrival(offset, 1_760_000_000_000_000 + offset * 10, message.key, message.value, headers)
 
 
-def _work(arrivals: list[Arrival], measures: record.Measures) -> int:
+def _work(arrivals: list[Arrival], measures: Measures) -> int:
     deadlines = Deadlines.of_seconds()
     partition = Partition(deadlines=deadlines)
     written = 0
     for arrival in arrivals:
         for emission in partition.feed(arrival):
             if isinstance(emission, Finished):
-                facts, contents = record.write(
+                facts, contents = write(
                     emission.stream, topic="bench", partition=0, rules=deadlines.rules, measures=measures
                 )
                 codec.encode_record(facts)

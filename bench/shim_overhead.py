@@ -179,7 +179,7 @@ def _answer(request: httpx.Request) -> httpx.Response:  # noqa: ARG001 - the sig
 def _alternate(
     one: Callable[[], float], other: Callable[[], float], *, settle: Callable[[], object]
 ) -> tuple[list[float], list[float]]:
-    """Run both in turns; in between, untimed, the gauge gets rid of what it has, so that it never drops for lack of room."""
+    """Run both in turns; in between, untimed, the gauge gets rid of what it has: it never drops for lack of room."""
     of_one: list[float] = []
     of_other: list[float] = []
     for number in range(-WARM, STREAMS):

@@ -18,7 +18,7 @@ from streamgauge.processors.providers.registry import detect
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.framing.kinds import framer
-from streamgauge.schemas.words import How
+from streamgauge.schemas.words import Format, How
 
 __all__ = ["Truth", "fold"]
 
@@ -97,7 +97,10 @@ def _read(connections: list[_Connection]) -> tuple[Reading, list[int]]:
         if reading is None:
             detected = _detect(connection)
             status = connection.head.status if connection.head is not None else None
-            reading = Reading(detected.api, provider=detected.provider, status=status)
+            documents_only = connection.opening.format is Format.OBJECTS
+            reading = Reading(
+                detected.api, provider=detected.provider, status=status, documents_only=documents_only
+            )
         again = 0
         for piece in pieces:
             number = _number(piece)

@@ -42,6 +42,14 @@ def test_a_proper_end_decides_where_no_marker_comes() -> None:
     assert not closed(Connection(host=host), *events, how=How.READ_ERROR).decided
 
 
+def test_objects_cannot_carry_a_marker_that_is_no_document() -> None:
+    documents = [event.removeprefix(b"data: ") for event in chat_events("a", done=False)]
+    unfinished = [event.removeprefix(b"data: ") for event in chat_events("a", done=False, finish=None)]
+    assert closed(Connection(format=Format.OBJECTS), *documents).decided
+    assert not closed(Connection(format=Format.OBJECTS), *documents, how=How.READ_ERROR).decided
+    assert not closed(Connection(format=Format.OBJECTS), *unfinished).decided
+
+
 @pytest.mark.parametrize(
     ("length", "short"), [("5", False), ("6", True), ("4", False), ("x", False), ("9" * 400, True)]
 )

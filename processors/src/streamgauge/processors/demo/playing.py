@@ -81,7 +81,6 @@ class Player:
                 time.sleep(1 / act.script.tokens_per_s)
             usage = Usage(act.script.input_tokens, act.script.output_tokens)
             stream.chunk(_chunk(act, {}, finish="stop", usage=usage))
-            stream.chunk("[DONE]")  # the form's own end: without it nobody could tell the answer from half of it
             truth.usage = usage
             truth.ended = Ended.PROPER
         watch.end("read")

@@ -93,7 +93,7 @@ class AnthropicMessages:
             return kind == "message_start" and bool(answer.choices)
         return text(fields(document.get("message")).get("id")) != answer.response_id
 
-    def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:  # noqa: ARG002 - message_stop always comes
+    def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
         return False
 
     def content_complete(self, answer: Answer) -> bool:

@@ -58,7 +58,7 @@ class Api(Protocol):
         """The event's own number, where the API numbers its events (Responses: `sequence_number`)."""
         ...
 
-    def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:
+    def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:
         """Whether a proper end of the body now is terminal evidence: this provider sends no end marker here and every
         choice has finished."""
         ...

@@ -109,8 +109,8 @@ class OpenAiChat:
             return False  # an error ends this generation, whatever id it comes with
         return _is_another(answer, document, text(chunk_id))
 
-    def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:
-        return not ends_with_marker(provider) and answer.finished()
+    def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:
+        return (documents_only or not ends_with_marker(provider)) and answer.finished()
 
     def content_complete(self, answer: Answer) -> bool:
         return answer.finished() or (answer.ending is not None and answer.ending.kind == "completed")

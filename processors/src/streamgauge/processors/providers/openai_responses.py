@@ -116,7 +116,7 @@ class OpenAiResponses:
             return bool(answer.choices)
         return response_id not in (None, answer.response_id)
 
-    def ends_at_eof(self, answer: Answer, *, provider: str | None) -> bool:  # noqa: ARG002 - a terminal event always comes
+    def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
         return False
 
     def content_complete(self, answer: Answer) -> bool:

@@ -42,9 +42,14 @@ _NOTHING: Final = Output.NOTHING
 
 
 class Reading:
-    """Folds the pieces of a body into answers. `status` is the response's."""
+    """Folds the pieces of a body into answers.
+
+    `status` is the response's. `documents_only`: the framing carries JSON documents and nothing else, so an end marker
+    that is none (`[DONE]`) cannot come.
+    """
 
     __slots__ = (
+        "_documents_only",
         "_finished",
         "_numbers",
         "_outside",
@@ -59,7 +64,14 @@ class Reading:
         "provider",
     )
 
-    def __init__(self, api: Api | None, provider: str | None = None, *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        api: Api | None,
+        provider: str | None = None,
+        *,
+        status: int | None = None,
+        documents_only: bool = False,
+    ) -> None:
         self.api = api
         self.provider = provider
         self.answers = [Answer()]
@@ -68,6 +80,7 @@ class Reading:
         self.duplicates = 0
         self.conflicts = 0
         self.end = 0  # offset behind the last piece
+        self._documents_only = documents_only
         self._refused = status is not None and status >= _STATUS_REFUSED
         self._numbers = _Numbers()
         self._outside = b""  # what stands outside the grammar of a body without events
@@ -106,7 +119,9 @@ class Reading:
 
     def ends_well(self) -> bool:
         """Whether a proper end of the body now is terminal evidence."""
-        return self.api is not None and self.api.ends_at_eof(self.answers[-1], provider=self.provider)
+        return self.api is not None and self.api.ends_at_eof(
+            self.answers[-1], provider=self.provider, documents_only=self._documents_only
+        )
 
     def content_complete(self) -> bool | None:
         """Whether the generated content is whole; null where no API says what that means."""

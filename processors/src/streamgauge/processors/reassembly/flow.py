@@ -30,6 +30,7 @@ from streamgauge.processors.reassembly.verdict import Blind
 from streamgauge.schemas.frames import Close, Data, Head, Open
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.limits import MASKING_WAIT_US
+from streamgauge.schemas.words import Format
 
 __all__ = ["Flow", "Kept"]
 
@@ -248,7 +249,9 @@ class Flow:
             return False
         self.kept.append(Kept(self.kept[-1].number if number is None else number, piece, at_us))
         if self.scout is None:
-            self.scout = Reading(reading.api, provider=reading.provider, status=self._status)
+            self.scout = Reading(
+                reading.api, provider=reading.provider, status=self._status, documents_only=self._documents_only
+            )
         events = self.scout.events
         self.scout.read(piece)
         if self.scout.events > events:
@@ -273,6 +276,10 @@ class Flow:
     def _status(self) -> int | None:
         return self.head.status if self.head is not None else None
 
+    @property
+    def _documents_only(self) -> bool:
+        return self.opening is not None and self.opening.format is Format.OBJECTS
+
     def _body(self) -> Body:
         if self.body is None:
             self.body = Body(self.opening, self.head)
@@ -284,6 +291,7 @@ class Flow:
             detected.api if detected is not None else None,
             provider=detected.provider if detected is not None else None,
             status=self._status,
+            documents_only=self._documents_only,
         )
         return self.reading
 
