@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from frames_build import Connection
 from kafka_brokers import Broker
@@ -51,7 +51,8 @@ async def test_500_streams_survive_a_worker_killed_twice(broker: Broker) -> None
     traffic = Traffic.of(STREAMS, seed=7)
     async with WorkerRun.on(broker) as run:
         worker = run.start()
-        sending = asyncio.ensure_future(run.send(traffic.messages(copied=0.05, moved=0.05)))
+        await until_said(worker, "assigned")
+        sending = asyncio.ensure_future(run.send(traffic.messages(copied=0.05, moved=0.05), a_second=1000))
         for share in (STREAMS // 3, 2 * STREAMS // 3):
             await run.until(lambda share=share: len(run.records) >= share)  # type: ignore[misc]
             worker.kill()
@@ -148,6 +149,19 @@ async def test_what_keeps_a_worker_from_starting_is_one_line(broker: Broker) -> 
             assert worker.process.wait(60) == 1
             assert worker.said.startswith(line)
             assert len(worker.said.splitlines()) == 1
+
+
+async def test_a_fault_while_partitions_are_taken_ends_the_process(broker: Broker) -> None:
+    """A hook that raised would leave Faust with partitions that nobody works."""
+    async with WorkerRun.on(broker) as run:
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers) as producer:
+            await producer.send_and_wait(run.settings.topic_ledger, b"not ours", partition=1)
+        worker = run.start()
+        assert worker.process.wait(60) == 1
+        place = f"(topic {run.settings.topic_ledger!r}, partition 1, offset 0)"
+        assert worker.said.splitlines()[-1].startswith(
+            f"streamgauge worker: no ledger message of this version {place}: "
+        )
 
 
 async def test_an_offset_moved_by_hand_is_refused_until_both_are_reset(kafka: Broker) -> None:

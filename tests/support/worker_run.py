@@ -37,6 +37,7 @@ from traffic import Wire
 __all__ = ["Worker", "WorkerRun", "environment"]
 
 PARTITIONS = 4
+PACED = 20  # messages between two breaths of a sender that keeps a pace
 WITHIN_S = 120.0  # generous: two shared cores
 RUN = """
 import sys
@@ -146,14 +147,13 @@ class WorkerRun:
         self.workers.append(worker)
         return worker
 
-    async def send(self, wires: Iterable[Wire]) -> int:
-        """Send frames as they come; how many."""
-        sent = 0
-        for wire in wires:
+    async def send(self, wires: Iterable[Wire], *, a_second: int | None = None) -> None:
+        """Send frames as they come, or so many a second."""
+        for number, wire in enumerate(wires, 1):
             await self.send_raw(wire.value, key=wire.key, partition=wire.partition(PARTITIONS))
-            sent += 1
+            if a_second is not None and number % PACED == 0:
+                await asyncio.sleep(PACED / a_second)
         await self._producer.flush()
-        return sent
 
     async def send_raw(
         self, value: bytes, *, partition: int, key: bytes | None = None, tenant: str | None = TENANT

@@ -1,5 +1,7 @@
 """One partition at work: emissions, restarts, holes, retention, the fuse."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from engine_run import CHUNKS, CONTENTS, DEAD, LEDGER, RECORDS, EngineRun
@@ -8,6 +10,7 @@ from memory_kafka import MemoryKafka
 from streamgauge.processors.engine.build import deadlines_of
 from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.fuse import FUSE_RECORDS
+from streamgauge.processors.engine.ports import LogRecord
 from streamgauge.processors.engine.worked_partition import HOLE_SEEKS
 from streamgauge.processors.reassembly.finished import Arrival, Emission
 from streamgauge.processors.settings import load
@@ -205,6 +208,26 @@ async def test_records_the_flow_keeps_leaving_out_are_fetched_apart_from_it(kafk
     await run.settle()
     assert [record.chunks for record in records(kafka)] == [1]
     assert run.partition().counters.absent_offsets == 0
+
+
+async def test_a_partition_stopped_while_a_hole_is_looked_at_works_nothing_more(
+    kafka: MemoryKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(kafka, "open a", "data a", "end a")
+    run = EngineRun(kafka)
+    await run.take(0)
+    worked, fetch = run.partition(), run.worker.fetch
+
+    async def revoked_meanwhile(topic: str, partition: int, start: int, stop: int) -> Sequence[LogRecord]:
+        worked.stop()
+        return await fetch(topic, partition, start, stop)
+
+    monkeypatch.setattr(run.worker, "fetch", revoked_meanwhile)
+    slice_ = run.worker.fetch_slice(0, 100)
+    for _ in range(HOLE_SEEKS + 1):
+        await run.assignment.work(slice_._replace(records=slice_.records[2:]))
+    await run.settle()
+    assert (worked.position, ids(kafka)) == (0, [])
 
 
 async def test_what_retention_took_is_counted_and_passed_over(kafka: MemoryKafka) -> None:

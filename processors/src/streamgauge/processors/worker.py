@@ -51,13 +51,13 @@ def _say(line: str) -> int:
 
 
 async def _run(settings: Settings) -> None:
-    await _check_topics(settings)
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    if not await _topics_are_right(settings, told):
+        return
     app = create_app(settings)
     _leave_out_of_collection()
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
     starting = asyncio.ensure_future(app.start())
     try:
         await _until_it_ends(app, starting, told)
@@ -76,6 +76,19 @@ def _leave_out_of_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
+
+
+async def _topics_are_right(settings: Settings, told: asyncio.Event) -> bool:
+    """Look at the topics; false if we were told to stop meanwhile."""
+    checking = asyncio.ensure_future(_check_topics(settings))
+    telling = asyncio.ensure_future(told.wait())
+    await asyncio.wait([checking, telling], return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
+    if not checking.done():
+        checking.cancel()
+        return False
+    checking.result()
+    return True
 
 
 async def _check_topics(settings: Settings) -> None:

@@ -21,7 +21,7 @@ import msgspec
 
 from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.errors import RefusalError
-from streamgauge.processors.engine.ledger import Entry, Mark, Memory, decode, unite
+from streamgauge.processors.engine.ledger import Entry, LedgerError, Mark, Memory, decode, unite
 from streamgauge.processors.engine.ports import Bounds, Log, Reader
 from streamgauge.processors.engine.worked_partition import Start
 from streamgauge.processors.reassembly.deadlines import Deadlines
@@ -121,4 +121,13 @@ async def _read(log: Reader, topic: str, partition: int) -> list[tuple[int, Entr
 async def _entries(log: Reader, topic: str, partition: int, start: int, stop: int) -> list[tuple[int, Entry]]:
     if start >= stop:
         return []
-    return [(record.offset, decode(record.value)) for record in await log.fetch(topic, partition, start, stop)]
+    entries: list[tuple[int, Entry]] = []
+    for record in await log.fetch(topic, partition, start, stop):
+        try:
+            entries.append((record.offset, decode(record.value)))
+        except LedgerError as error:
+            place = f"topic {topic!r}, partition {partition}, offset {record.offset}"
+            raise LedgerError(
+                f"{error} ({place}): does somebody else write there, or was it a newer worker?"
+            ) from error
+    return entries

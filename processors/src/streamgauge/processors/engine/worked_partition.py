@@ -164,6 +164,8 @@ class WorkedPartition:
         await self._work(records)
 
     async def _work(self, records: Sequence[LogRecord]) -> None:
+        if self._stopped:  # while a hole was looked at
+            return
         began = self.position
         for count, record in enumerate(records, 1):
             if record.offset < self.position:
