@@ -38,9 +38,9 @@ from streamgauge.producers import Gauge
 CHUNKS: Final = 500
 STREAMS: Final = 150  # of each kind, at full speed
 WARM: Final = 5
-ROUNDS: Final = 16  # of each kind, at human pace
+ROUNDS: Final = 40  # of each kind, at human pace
 SIDE_BY_SIDE: Final = 20
-PACED_CHUNKS: Final = 60
+PACED_CHUNKS: Final = 40
 PACE_S: Final = 0.01
 GOAL_US: Final = 20.0
 EVENT: Final = b'data: {"choices":[{"index":0,"delta":{"content":" river"}}],"pad":"' + b"x" * 220 + b'"}\n\n'

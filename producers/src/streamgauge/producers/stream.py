@@ -61,10 +61,19 @@ class Stream:
         """The id the finished record will have; null until the gauge's thread has decided it."""
         return self._link.record_id
 
-    @guarded
+    # The two that run for every chunk are doors of their own (see `guard`): a frame less.
+
     def ask(self, at_ns: int | None = None) -> None:
         """The consumer asks for the next chunk: from now on the provider is waited for."""
-        self._link.asked_ns = self._now_ns() if at_ns is None else at_ns
+        try: self._link.asked_ns = self._now_ns() if at_ns is None else at_ns  # noqa: E701  # fmt: skip
+        except Exception as error: self._failed(error, "ask")  # noqa: BLE001, E701  # fmt: skip
+
+    def chunk(
+        self, data: bytes | bytearray | memoryview, *, asked_ns: int | None = None, got_ns: int | None = None
+    ) -> None:
+        """A read brought `data`. `asked_ns` and `got_ns` are of the gauge's clock; by default `ask` and now."""
+        try: self._push(bytes(data), len(data), asked_ns, got_ns)  # noqa: E701  # fmt: skip
+        except Exception as error: self._failed(error, "chunk")  # noqa: BLE001, E701  # fmt: skip
 
     @guarded
     def head(
@@ -79,13 +88,6 @@ class Stream:
         """The response headers came; `headers` must not change any more. `location`: where a redirect leads."""
         time_ns = self._now_ns() if at_ns is None else at_ns
         self._outbox.put(self._link, HeadCame(time_ns, status, http_version, headers, location))
-
-    @guarded
-    def chunk(
-        self, data: bytes | bytearray | memoryview, *, asked_ns: int | None = None, got_ns: int | None = None
-    ) -> None:
-        """A read brought `data`. `asked_ns` and `got_ns` are of the gauge's clock; by default `ask` and now."""
-        self._push(bytes(data), len(data), asked_ns, got_ns)
 
     @guarded
     def note(
@@ -120,17 +122,24 @@ class Stream:
         link = self._link
         asked = link.asked_ns if asked_ns is None else asked_ns
         link.asked_ns = None
-        # A long read will be split, and each part needs a number. Of an object the size is not known: it stays one.
-        seqs = link.seqs
-        more = (size - 1) // CHUNK_BYTES_MAX if size > CHUNK_BYTES_MAX and not link.whole else 0
-        if self._outbox.admits(link, size):
-            # The last thing that can fail, with the number drawn by it: see `_failed`.
-            self._outbox.items.append((link, next(seqs), got, asked, data))
+        if size > CHUNK_BYTES_MAX and not link.whole:
+            self._push_long(data, size, asked, got)
+        elif self._outbox.admits(link, size):
+            # The number is drawn by the very line that appends: see `_failed`.
+            self._outbox.items.append((link, next(link.seqs), got, asked, data))
         else:
-            next(seqs)
+            next(link.seqs)
             link.dropped_bytes += size
-        for _ in range(more):
-            next(seqs)
+
+    def _push_long(self, data: object, size: int, asked: int | None, got: int) -> None:
+        """Hand over a read that the gauge's thread will split: each part needs a number."""
+        link = self._link
+        admitted = self._outbox.admits(link, size)
+        numbers = [next(link.seqs) for _ in range(-(-size // CHUNK_BYTES_MAX))]
+        if admitted:
+            self._outbox.items.append((link, numbers[0], got, asked, data))
+        else:
+            link.dropped_bytes += size
 
     def _end(self, time_ns: int, how: How, reading: bool | None, cause: str | None, message: str | None) -> None:
         if self._finalizer.detach() is None:  # of two closers one gets the object, the other nothing
