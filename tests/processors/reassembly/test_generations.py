@@ -167,6 +167,31 @@ def test_another_response_on_a_later_link_is_another_generation() -> None:
     assert [link.replayed_events for link in stream.links] == [0, 0]
 
 
+def test_a_link_that_begins_right_behind_the_last_leaves_no_hole() -> None:
+    events = responses_events("one", " two")
+    first = cut(connection(0, path="/v1/responses"), *events[:5])
+    stream = told(first, whole(connection(1, path="/v1/responses/resp_1", method="GET"), *events[5:]))
+    assert (texts(stream), stream.holes) == (["one two"], 0)
+
+
+def test_numbers_that_begin_anew_are_not_mixed_with_those_before() -> None:
+    events = responses_events("one", " two", " three")
+    stream = told(
+        cut(connection(0, path="/v1/responses"), *events[:5]),
+        cut(connection(1, path="/v1/responses/resp_1", method="GET"), *events[4:7]),
+        whole(connection(2, path="/v1/responses"), *responses_events("eins", " zwei", response_id="resp_2")),
+    )
+    assert texts(stream) == ["one two three", "eins zwei"]
+
+
+def test_numbered_events_do_not_carry_on_an_answer_without_numbers() -> None:
+    first = cut(connection(0, path="/v1/responses"), *responses_events("one", " two", numbered=False)[:6])
+    second = whole(connection(1, path="/v1/responses"), *responses_events("one", " two", " three"))
+    stream = told(first, second)
+    assert texts(stream) == ["one two three"]
+    assert [link.replayed_events for link in stream.links] == [0, 0]
+
+
 def test_a_numbered_answer_whose_first_link_never_came_is_read_from_the_second() -> None:
     events = responses_events("one", " two")
     stream = told(whole(connection(1, path="/v1/responses/resp_1", method="GET"), *events))

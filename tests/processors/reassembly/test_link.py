@@ -161,6 +161,16 @@ def test_two_rescuers_are_heard_in_no_order() -> None:
     assert heard[0] == heard[1]
 
 
+def test_a_rescuer_is_believed_once_nothing_came_for_as_long_as_a_hole_may_last() -> None:
+    c = Connection()
+    link = link_of(c.open())
+    link.feed_rescue(c.rescued(), now_us=50)
+    link.give_up_holes(49)
+    assert (link.close, link.hole_since_us) == (None, 50)
+    link.give_up_holes(50)
+    assert (link.rescued, link.hole_since_us) == (True, None)
+
+
 class TestSilence:
     def test_a_link_is_silent_from_its_last_frame(self) -> None:
         c = Connection()

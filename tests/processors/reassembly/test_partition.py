@@ -82,6 +82,16 @@ def test_an_end_that_may_be_resumed_waits_for_resume_grace(log: Log, core: Parti
     assert emission.stream.verdict.ended_by is EndedBy.NETWORK
 
 
+def test_a_note_or_a_copy_does_not_prolong_the_wait_for_another_link(log: Log, core: Partition) -> None:
+    link = Connection(path="/v1/responses")
+    opening = link.open()
+    log.add(opening, link.head(), *map(link.data, responses_events("a")[:4]))
+    log.add(link.close(How.READ_ERROR, resumable=Resumable.MAYBE))
+    feed([*log.arrivals], core)
+    assert feed([*log.wait(100), *log.add(link.note(), opening)], core) == []
+    assert len(finished(feed(log.wait(20), core))) == 1
+
+
 def test_evidence_needs_no_hope_of_another_link(log: Log, core: Partition) -> None:
     link = Connection()
     stream = only(feed(log.add(*chat(link, "a"), link.close(resumable=Resumable.MAYBE)), core))
@@ -217,11 +227,21 @@ def test_a_link_that_is_named_and_not_seen_is_a_hole(log: Log, core: Partition) 
     feed(log.add(second.open(), second.head(), *map(second.data, events), second.close()), core)
     assert feed(log.wait(25), core) == []
 
-    stream = only(feed(log.wait(5), core))
+    (emission,) = feed(log.wait(5), core)
 
+    assert isinstance(emission, Finished)
+    assert emission.revisable
+    stream = emission.stream
     assert (stream.holes, stream.missing_chunks) == (1, None)
     assert len(stream.links) == 1
     assert stream.verdict.outcome is Outcome.COMPLETED
+
+
+def test_a_link_that_was_given_up_is_not_waited_for_again(log: Log, core: Partition) -> None:
+    second = Connection(b"link-1--", link_no=1, after=b"link-0--", path="/v1/responses/resp_1", method="GET")
+    feed(log.add(second.open(), second.head(), *map(second.data, responses_events("a"))), core)
+    feed(log.wait(35), core)
+    assert only(feed(log.add(second.close()), core)).holes == 1
 
 
 def test_links_may_arrive_in_any_order(log: Log, core: Partition) -> None:
@@ -318,6 +338,16 @@ def test_a_link_without_close_is_waited_for_once_a_later_one_brought_the_end(log
 
     assert stream.verdict.outcome is Outcome.COMPLETED
     assert [link.how for link in stream.links] == [How.CRASHED, How.EOF]
+
+
+def test_a_silent_link_ends_nothing_while_another_runs(log: Log, core: Partition) -> None:
+    first = Connection(b"link-0--", path="/v1/responses")
+    second = Connection(b"link-1--", link_no=1, after=b"link-0--", path="/v1/responses/resp_1", method="GET")
+    events = responses_events(*"abcdefgh")
+    feed(log.add(first.open(), first.head(), *map(first.data, events[:5]), second.open(), second.head()), core)
+    for event in events[5:]:
+        assert feed([*log.wait(40), *log.add(second.data(event))], core) == []
+    assert only(feed(log.add(second.close()) + log.wait(60), core)).verdict.outcome is Outcome.COMPLETED
 
 
 def test_an_outage_closes_nothing(log: Log, core: Partition) -> None:
@@ -536,6 +566,17 @@ def test_unknown_tags_are_counted_on_their_stream_and_open_none(log: Log, core: 
     assert deads(feed(log.wait(30), core)) == [("headless", 100 + len(rest) + 4)]
 
 
+def test_an_unknown_tag_that_overtakes_its_links_open_leaves_no_hole(log: Log, core: Partition) -> None:
+    first = Connection(b"link-0--", path="/v1/responses")
+    second = Connection(b"link-1--", link_no=1, after=b"link-0--", path="/v1/responses/resp_1", method="GET")
+    events = responses_events("a")
+    opening, news = second.open(), second.unknown()
+    log.add(first.open(), first.head(), *map(first.data, events[:5]))
+    log.add(news, opening, second.head(), *map(second.data, events[5:]), second.close())
+    stream = only(feed([*log.arrivals, *log.add(first.close(How.READ_ERROR))], core))
+    assert (stream.holes, stream.unknown_frames) == (0, 1)
+
+
 def test_an_unknown_tag_without_a_stream_is_only_counted(log: Log, core: Partition) -> None:
     assert feed(log.add(b"\x95\x2a\xc0\xc0\xc0\x00", tenant=None), core) == []
     assert core.unknown_frames == 1
@@ -565,6 +606,15 @@ def test_a_rescuers_close_proves_no_completeness(log: Log, core: Partition) -> N
     assert emission.stream.verdict.ended_by is EndedBy.SHIM
     assert (emission.stream.holes, emission.stream.missing_chunks) == (0, None)
     assert "completeness_unknown" in emission.stream.warnings
+
+
+def test_a_rescuers_close_is_news_of_a_stream_that_was_lost_and_a_copy_of_one_that_is_sealed(
+    log: Log, core: Partition
+) -> None:
+    lost, sealed = Connection(), Connection(call=b"s" * 16)
+    feed(log.add(*begun(lost, "a"), *chat(sealed, "b"), sealed.close()), core)
+    assert len(finished(feed(log.wait(60), core))) == 1
+    assert deads(feed(log.add(lost.rescued(), sealed.rescued()), core)) == [("late", log.offset - 2)]
 
 
 def test_the_real_close_is_believed_before_a_rescuers(log: Log, core: Partition) -> None:

@@ -111,6 +111,15 @@ def test_new_deadlines_count_from_the_next_arrival_for_open_streams_too() -> Non
     assert core.low_water(log.offset) == log.offset
 
 
+def test_longer_deadlines_close_open_streams_later_and_not_never() -> None:
+    log, core = Log(), partition(producer_silent_s=60)
+    feed(log.add(Connection().open()), core)
+    core.deadlines = msgspec.structs.replace(DEADLINES, producer_silent_us=120_000_000)
+
+    assert feed(log.wait(115), core) == []
+    assert feed(log.wait(5), core)
+
+
 def test_the_time_begins_at_the_first_record() -> None:
     core = partition()
     assert core.time == START

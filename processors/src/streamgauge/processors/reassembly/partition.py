@@ -23,7 +23,6 @@ again, which costs less than moving it with every frame.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final
@@ -68,7 +67,7 @@ class Partition:
         self._heap: list[tuple[int, StreamId]] = []
         self._wake_us = NEVER_US  # nothing is due before
         self._closed: dict[StreamId, ClosedStream] = dict(closed or {})
-        self._forgetting = deque(sorted((one.closed_partition_us, id_) for id_, one in self._closed.items()))
+        self._forgetting = sorted((one.closed_partition_us, id_) for id_, one in self._closed.items())  # a heap
         self._fresh: dict[StreamId, ClosedStream] = {}  # closed since they were last taken
         self._tenants: dict[bytes, str | None] = {}
         self._step_max_us = deadlines.step_max_us
@@ -210,7 +209,7 @@ class Partition:
     def _is_closed(self, id_: StreamId, frame: _Frame, place: _Place, arrival: Arrival, out: list[Emission]) -> bool:
         """Whether the frame's stream is closed; then the frame is a copy of what is in the record, or a dead letter."""
         closed = self._closed.get(id_)
-        if closed is None or self._now_us >= closed.closed_partition_us + self._deadlines.late_horizon_us:
+        if closed is None:
             return False
         tells = isinstance(frame, Close | Note) or not (closed.aged or isinstance(frame, UnknownFrame))
         if arrival.offset <= closed.last_offset:
@@ -275,10 +274,8 @@ class Partition:
         """Let go of the ids that closed a late horizon ago."""
         since_us = self._now_us - self._deadlines.late_horizon_us
         while self._forgetting and self._forgetting[0][0] <= since_us:
-            closed_us, id_ = self._forgetting.popleft()
-            closed = self._closed.get(id_)
-            if closed is not None and closed.closed_partition_us == closed_us:
-                del self._closed[id_]
+            _, id_ = heappop(self._forgetting)
+            self._closed.pop(id_, None)
 
     # ------------------------------------------------------------------ closing
 
@@ -295,7 +292,7 @@ class Partition:
             aged=stream.lapse is Lapse.TOTAL_AGE,
             links=tuple(stream.seen()[:LINKS_REMEMBERED]),
         )
-        self._forgetting.append((self._now_us, stream.id))
+        heappush(self._forgetting, (self._now_us, stream.id))
         self._wake_us = min(self._wake_us, self._now_us + self._deadlines.late_horizon_us)
         out.append(Finished(finished, self._now_us, revisable))
 
