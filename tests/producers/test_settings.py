@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamgauge.producers import ConfigurationError, Gauge
+from streamgauge.producers import ConfigurationError, Counters, Gauge
 from streamgauge.producers.settings import Settings, load
 from streamgauge.producers.testing import MemorySink
 from streamgauge.schemas.topics import SHIM_DEFAULTS
@@ -96,3 +98,9 @@ def test_no_password_stands_in_a_message_or_a_repr() -> None:
 @pytest.mark.parametrize("mode", ["keep", "measure_only", "sizes_only"])
 def test_the_content_modes_of_this_version(mode: str) -> None:
     assert settle(content=mode).content is ContentMode(mode)
+
+
+def test_the_page_names_every_setting_and_every_counter() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "producers.md").read_text("utf-8")
+    names = [field.name for field in fields(Settings)] + list(Counters.__struct_fields__)
+    assert [name for name in names if f"`{name}`" not in page] == []
