@@ -233,6 +233,8 @@ def test_a_flush_that_cannot_succeed_takes_its_time_and_no_longer(gauges: Gauges
     began = time.monotonic()
     assert gauge.flush(0.05) is False
     assert 0.05 <= time.monotonic() - began < 1
+    assert gauge.flush(0.001) is False
+    assert len(gauge._courier._flushing) + len(gauge._courier._flushes) <= 2, "flushes given up do not pile up"
     gauge.close(0.01)
 
 

@@ -146,6 +146,7 @@ class Courier:
         self._flushes.append(flush)
         self.wake()
         if not self._ended.is_set() and not flush.done.wait(timeout):
+            flush.done.set()  # nobody waits for it any more
             return False
         return self._complete  # at the end of the thread, too, all flushes are done
 
@@ -219,6 +220,7 @@ class Courier:
                 log.error("streamgauge caught an error of its own: %s", line)
 
     def _step(self) -> float | None:
+        self._flushing = [flush for flush in self._flushing if not flush.done.is_set()]
         self._flushing += [self._flushes.popleft() for _ in range(len(self._flushes))]
         all_in = self._outbox.collect()
         now_ns = self._outbox.clock.now_ns()

@@ -61,6 +61,7 @@ class KafkaSink:
         self._options = _options(settings)
         self._idempotent: bool | None = None  # null: not yet tried
         self._producer: AIOKafkaProducer | None = None
+        self._partitions = [0]  # as last heard of; asked for after `start` only
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
@@ -71,11 +72,11 @@ class KafkaSink:
 
     def partition(self, key: bytes) -> int:
         """Where Kafka's own default partitioner would put this key now."""
-        known = None if self._producer is None else self._producer.client.cluster.partitions_for_topic(self._topic)
-        if not known:
-            raise Unavailable(f"the partitions of {self._topic!r} are not known")
-        partitions = sorted(known)
-        return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])
+        if self._producer is not None:
+            known: set[int] | None = self._producer.client.cluster.partitions_for_topic(self._topic)
+            self._partitions = sorted(known) if known else self._partitions
+        hashed: int = murmur2(key) & 0x7FFFFFFF
+        return self._partitions[hashed % len(self._partitions)]
 
     async def send(self, partition: int, messages: Sequence[Message]) -> None:
         """Return when all of them are acknowledged by every replica that is in sync."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -49,16 +49,7 @@ class Piece(NamedTuple):
     asked_us: int | None
     data: bytes | None  # null: only the size may travel
     size: int
-
-    @property
-    def cost(self) -> int:
-        """What it holds of the buffer."""
-        return CHUNK_COST + (0 if self.data is None else self.size)
-
-    @property
-    def framed(self) -> int:
-        """What it takes of a frame."""
-        return CHUNK_FRAMING + (0 if self.data is None else self.size)
+    kept: int  # bytes of it that are kept: none, or `size`
 
 
 class Link:
@@ -114,16 +105,12 @@ class Link:
         if asked_us is not None:
             self._consumer_took(asked_us)
         self.last_us = got_us
-        self.missed(seq)
-        cost = 0
-        for part in (data,) if self.whole or len(data) <= CHUNK_BYTES_MAX else _parts(data):
-            piece = Piece(self.next_seq, got_us, asked_us, None if self.sizes_only else part, len(part))
-            self.pending.append(piece)
-            self.pending_bytes += piece.framed
-            self.next_seq += 1
-            cost += piece.cost
+        if seq != self.next_seq:
+            self.missed(seq)
         self.bytes += len(data)
-        return cost
+        if len(data) <= CHUNK_BYTES_MAX or self.whole:
+            return self._keep(got_us, asked_us, data)
+        return sum(self._keep(got_us, asked_us, part) for part in _parts(data))
 
     def missed(self, seq: int) -> None:
         """All chunks before `seq` that did not come never will: they were dropped."""
@@ -153,7 +140,7 @@ class Link:
             yield self._leaves(head, now_us), EVENT_COST
         while self.pending:
             pieces = self._consecutive(segment_bytes)
-            yield self._leaves(self._data(pieces), now_us), sum(piece.cost for piece in pieces)
+            yield self._leaves(self._data(pieces), now_us), _cost(pieces)
         if self.close is not None:
             self.closed = True
             yield self._leaves(self._close(self.close), now_us), OPEN_COST
@@ -168,7 +155,7 @@ class Link:
 
     def abandoned(self) -> int:
         """Nothing of this link is published; say what that frees."""
-        freed = OPEN_COST + (EVENT_COST if self.head is not None else 0) + sum(piece.cost for piece in self.pending)
+        freed = OPEN_COST + (EVENT_COST if self.head is not None else 0) + _cost(self.pending)
         self.place = self.head = None
         self.pending.clear()
         return freed
@@ -176,6 +163,17 @@ class Link:
     def since_open(self, at_ns: int) -> int:
         """Microseconds since the Open; a time before it counts as the Open's."""
         return max(0, at_ns - self.opened_ns) // 1000
+
+    def _keep(self, got_us: int, asked_us: int | None, data: bytes) -> int:
+        size = len(data)
+        if self.sizes_only:
+            piece = Piece(self.next_seq, got_us, asked_us, None, size, 0)
+        else:
+            piece = Piece(self.next_seq, got_us, asked_us, data, size, size)
+        self.pending.append(piece)
+        self.pending_bytes += CHUNK_FRAMING + piece.kept
+        self.next_seq += 1
+        return CHUNK_COST + piece.kept
 
     def _prefix(self) -> tuple[bytes, int, bytes, int]:
         """The fields every frame begins with."""
@@ -194,11 +192,12 @@ class Link:
         pieces: list[Piece] = []
         size = 0
         while self.pending and (not pieces or _continues(pieces[-1], self.pending[0])):
-            size += self.pending[0].framed
-            if pieces and size > segment_bytes:
+            framed = CHUNK_FRAMING + self.pending[0].kept
+            if pieces and size + framed > segment_bytes:
                 break
             pieces.append(self.pending.popleft())
-            self.pending_bytes -= pieces[-1].framed
+            size += framed
+        self.pending_bytes -= size
         return pieces
 
     def _data(self, pieces: list[Piece]) -> Data:
@@ -256,6 +255,10 @@ class Link:
 
 def _parts(data: bytes) -> Iterator[bytes]:
     return (data[begin : begin + CHUNK_BYTES_MAX] for begin in range(0, len(data), CHUNK_BYTES_MAX))
+
+
+def _cost(pieces: Collection[Piece]) -> int:
+    return CHUNK_COST * len(pieces) + sum([piece.kept for piece in pieces])
 
 
 def _continues(last: Piece, piece: Piece) -> bool:

@@ -47,6 +47,7 @@ from streamgauge.schemas.words import ContentMode, How
 __all__ = ["Outbox", "Packet"]
 
 RESERVED_MAX: Final = MIB  # at most what is kept free of chunks
+CHUNK_FIELDS: Final = 5  # of a chunk's tuple; an event's has three
 COLLECTED_MAX: Final = 2000  # items taken in between two looks at the network
 DOCUMENT_BYTES_MAX: Final = 900 * KIB  # a chunk that is one document must fit into a frame
 
@@ -193,34 +194,34 @@ class Outbox:
                 self._ended(link, closed)
 
     def _take(self, item: tuple[Any, ...]) -> None:
-        match item:
-            case (link, int(seq), got_ns, asked_ns, data):
-                self.queued -= CHUNK_COST + size_of(data)
-                if link.place is not None and link.close is None:
-                    self._chunk(link, seq, got_ns, asked_ns, data)
-            case _:
-                link, event, cost = item
-                self.queued -= cost
-                self._event(link, event, cost)
+        if len(item) == CHUNK_FIELDS:
+            link, seq, got_ns, asked_ns, data = item
+            self.queued -= CHUNK_COST + size_of(data)
+            if link.place is not None and link.close is None:
+                self._chunk(link, seq, got_ns, asked_ns, data)
+        else:
+            link, event, cost = item
+            self.queued -= cost
+            self._event(link, event, cost)
 
     def _chunk(self, link: Link, seq: int, got_ns: int, asked_ns: int | None, data: object) -> None:
         dropped = link.dropped
         body = json_text(data) if link.whole else data
         if isinstance(body, bytes) and not (link.whole and len(body) > DOCUMENT_BYTES_MAX):
-            self._look(link, body)
+            if link.scan is not None and not link.scan.done:
+                self._look(link, link.scan, body)
             self.held += link.chunk(seq, got_ns, asked_ns, body)
-            self._tally.add("chunks_dropped", link.dropped - dropped)
+            if link.dropped != dropped:
+                self._tally.add("chunks_dropped", link.dropped - dropped)
         else:  # its number will be missing
             self._tally.add("chunks_unusable")
         if link.pending_bytes >= self._segment_bytes:
             self._urgent[link.serial] = link
 
-    def _look(self, link: Link, data: bytes) -> None:
-        if link.scan is None or link.scan.done:
-            return
-        link.scan.feed(data)
-        if link.scan.response_id is not None and link.place is not None:
-            self._calls.responds(link.scan.response_id, link.place.attempt)
+    def _look(self, link: Link, scan: Scan, data: bytes) -> None:
+        scan.feed(data)
+        if scan.response_id is not None and link.place is not None:
+            self._calls.responds(scan.response_id, link.place.attempt)
 
     def _event(self, link: Link | None, event: Event, cost: int) -> None:
         match event:

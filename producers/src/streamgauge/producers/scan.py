@@ -35,6 +35,7 @@ class Scan:
         self._head = bytearray()
         self._inflate: Inflate | None = None
         self.readable = True
+        self.done = False  # nothing more will be found
         self._within = ID_WITHIN if names else EVENT_IDS_WITHIN
         self._names = names
         self.response_id: str | None = None
@@ -45,22 +46,22 @@ class Scan:
         if coding in {"gzip", "x-gzip", "deflate"}:
             self._inflate = zlib.decompressobj(wbits=47)  # zlib or gzip, whichever it finds
         elif coding not in {None, "", "identity"}:
-            self.readable = False
-
-    @property
-    def done(self) -> bool:
-        """Nothing more will be found."""
-        named = self.response_id is not None and len(self._head) >= EVENT_IDS_WITHIN
-        return not self.readable or named or len(self._head) >= self._within
+            self._give_up()
 
     def feed(self, data: bytes) -> None:
         """Look at the next bytes."""
         try:
             plain = data if self._inflate is None else self._inflate.decompress(data, self._within)
         except zlib.error:
-            self.readable = False
+            self._give_up()
             return
         self._head += plain[: self._within - len(self._head)]
         self.event_ids = self.event_ids or _EVENT_ID.search(self._head) is not None
         if self._names and self.response_id is None and (found := _NAME.search(self._head)) is not None:
             self.response_id = (found[1] or found[2]).decode("utf-8", "replace")
+        named = self.response_id is not None and len(self._head) >= EVENT_IDS_WITHIN
+        self.done = named or len(self._head) >= self._within
+
+    def _give_up(self) -> None:
+        self.readable = False
+        self.done = True
