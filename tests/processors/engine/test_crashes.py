@@ -21,14 +21,15 @@ from fake_core import write as write_counted
 from frames_build import TENANT
 from frames_strategies import nonsense, scripts
 from memory_kafka import Crash, MemoryKafka, MemoryRecord
+from streamgauge.processors import record
 from streamgauge.processors.engine.build import NewCore
 from streamgauge.processors.engine.worked_partition import Write
 from streamgauge.processors.reassembly.finished import FinishedStream
 from streamgauge.processors.reassembly.partition import Partition
+from streamgauge.processors.record import Measures
 from streamgauge.processors.settings import load
 from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Tick
-from streamgauge.schemas.identity import record_id
 from streamgauge.schemas.records import Contents, Record
 
 QUICK = load(
@@ -151,17 +152,17 @@ async def stand(kafka: MemoryKafka, system: System) -> tuple[int, int]:
 
 def emitted(kafka: MemoryKafka, topic: str, identity: Identity) -> dict[object, list[Copy]]:
     found: defaultdict[object, list[Copy]] = defaultdict(list)
-    for record in kafka.records(topic, 0):
-        found[identity(record)].append((record.key, record.value))
+    for one in kafka.records(topic, 0):
+        found[identity(one)].append((one.key, one.value))
     return found
 
 
-def id_of(record: MemoryRecord) -> object:
-    return record.key
+def id_of(one: MemoryRecord) -> object:
+    return one.key
 
 
-def letter(record: MemoryRecord) -> object:
-    headers = dict(record.headers)
+def letter(one: MemoryRecord) -> object:
+    headers = dict(one.headers)
     return headers["offset"], headers["reason"], headers["detail"]
 
 
@@ -191,38 +192,12 @@ async def storm(pieces: Sequence[Sequence[Step]], lives: Sequence[Life], system:
     assert await stand(rough, system) == await stand(quiet, system)
 
 
-def write_whole(stream: FinishedStream, partition: int, rules: str) -> tuple[Record, Contents]:
-    """Enough of a stream to tell two of them apart."""
-    name = record_id(*stream.id)
-    choices = [
-        choice.choice(generation=number)
-        for number, answer in enumerate(stream.answers)
-        for choice in answer.choices.values()
-    ]
-    record = Record(
-        id=name,
-        tenant=stream.id.tenant,
-        call_id=name,
-        attempt=stream.id.attempt,
-        outcome=stream.verdict.outcome,
-        evidence=stream.verdict.evidence,
-        holes=stream.holes,
-        missing_chunks=stream.missing_chunks,
-        chunks=stream.chunks,
-        bytes=stream.body_bytes,
-        events=stream.events,
-        duplicates_dropped=stream.duplicates_dropped,
-        reordered=stream.reordered,
-        conflicts=stream.conflicts,
-        warnings=stream.warnings,
-        partition=partition,
-        first_offset=stream.first_offset,
-        last_offset=stream.last_offset,
-        closed_at_us=stream.closed_at_us,
-        first_append_us=stream.first_append_us,
-        rules=rules,
-    )
-    return record, Contents(id=name, tenant=stream.id.tenant, choices=choices)
+MEASURES = Measures()
+
+
+def write_record(stream: FinishedStream, partition: int, rules: str) -> tuple[Record, Contents]:
+    """As a worker writes it."""
+    return record.write(stream, topic=CHUNKS, partition=partition, rules=rules, measures=MEASURES)
 
 
 @settings(max_examples=120, deadline=None)
@@ -233,5 +208,5 @@ async def test_the_engine_may_die_anywhere(pieces: list[list[Step]], lives: list
 
 @settings(max_examples=60, deadline=None)
 @given(real_logs(), lives)
-async def test_the_engine_with_its_core_may_die_anywhere(pieces: list[list[Step]], lives: list[Life]) -> None:
-    await storm(pieces, lives, System(Partition, write_whole))
+async def test_the_whole_worker_may_die_anywhere(pieces: list[list[Step]], lives: list[Life]) -> None:
+    await storm(pieces, lives, System(Partition, write_record))

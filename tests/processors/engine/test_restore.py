@@ -60,6 +60,19 @@ async def test_the_deadlines_of_the_ledger_hold_below_its_position(kafka: Memory
     assert found.start.deadlines == DEADLINES
 
 
+async def test_what_was_forgotten_at_the_low_water_stays_forgotten() -> None:
+    """A ledger message holds closings of many times; the core must begin with what it remembered then, not more."""
+    for horizon_s, remembered in ((600, 1), (15, 1), (10, 0)):
+        kafka = MemoryKafka()
+        settings = load(late_horizon_s=horizon_s, group="g")
+        append(kafka, "open a", "end a")
+        await EngineRun(kafka, settings=settings).work_and_flush(0)
+        kafka.now_ms += 10_000
+        append(kafka, "data b")
+        await EngineRun(kafka, settings=settings).work_and_flush(0)
+        assert len((await restored(kafka)).closed) == remembered
+
+
 async def test_a_crash_between_ledger_and_commit_is_no_disagreement(kafka: MemoryKafka) -> None:
     append(kafka, "open a", "end a")
     await EngineRun(kafka).work_and_flush(0)

@@ -73,7 +73,7 @@ def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write, core:
             group=settings.group,
             deadlines=deadlines,
         )
-        start, memory = restored.start, restored.memory
+        start = restored.start
         worked = WorkedPartition(
             partition=partition,
             generation=generation,
@@ -81,7 +81,7 @@ def builder(settings: Settings, *, log: Log, outlet: Outlet, write: Write, core:
             core=core(
                 deadlines=restored.rebuilt_under,
                 time=start.low_water.time,
-                closed=memory.closed if memory is not None else {},
+                closed=restored.closed,
             ),
             ledger=Ledger(
                 position=start.resume_at,

@@ -24,7 +24,9 @@ from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.ledger import Entry, LedgerError, Mark, Memory, decode, unite
 from streamgauge.processors.engine.ports import Bounds, Log, Reader
 from streamgauge.processors.engine.worked_partition import Start
+from streamgauge.processors.reassembly.closed import ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines
+from streamgauge.processors.reassembly.finished import StreamId
 
 __all__ = ["RESET_COMMAND", "Restored", "recall", "restore"]
 
@@ -49,6 +51,14 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
         stored = self.memory.deadlines if self.memory is not None else {}
         known = msgspec.structs.asdict(self.start.deadlines)
         return Deadlines(**{name: stored.get(name, ours) for name, ours in known.items()})
+
+    @property
+    def closed(self) -> dict[StreamId, ClosedStream]:
+        """The closed streams that were remembered at the low water; messages that are read for others list more."""
+        if self.memory is None:
+            return {}
+        forgotten_us = self.start.low_water.time_us - self.rebuilt_under.late_horizon_us
+        return {id_: one for id_, one in self.memory.closed.items() if one.closed_partition_us > forgotten_us}
 
 
 async def restore(log: Log, *, chunks: str, ledger: str, partition: int, group: str, deadlines: Deadlines) -> Restored:
