@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from streamgauge.processors.reassembly import deadlines as deadlines_module
 from streamgauge.processors.reassembly.deadlines import Deadlines
+from streamgauge.schemas.topics import WORKER_DEFAULTS
 
 
 def test_the_defaults_are_the_contracts() -> None:
@@ -46,6 +48,12 @@ def test_the_longest_step_of_time_is_two_ticks() -> None:
 def test_a_wrong_name_says_which_there_are() -> None:
     with pytest.raises(ValueError, match=r"'hole_s'.*'hole_grace_s'"):
         Deadlines.of_seconds(hole_s=3)
+
+
+def test_a_default_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKER_DEFAULTS, "tick_s", "5")
+    with pytest.raises(TypeError, match="'tick_s' is '5'"):
+        deadlines_module._default("tick_s")
 
 
 def test_a_negative_time_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from frames_build import SECOND, WALL_US, Connection, Log, anthropic_events, chat_events, responses_events
+from frames_build import SECOND, WALL_US, Connection, Log, anthropic_events, chat_events, responses_events, sse
 from frames_facts import only, texts
 from frames_feed import feed, partition
 from streamgauge.processors.reassembly.finished import Arrival, FinishedStream
@@ -80,6 +80,38 @@ def test_what_is_told_again_is_no_new_output() -> None:
     stream = told(first, whole(connection(1), *chat_events("one", " two")))
     assert texts(stream) == ["one two"]
     assert stream.marks.last_output_us == 40_000
+
+
+def _tool_call(*arguments: str, name: str = "look") -> list[bytes]:
+    """A chat completion that thinks and then calls a tool."""
+
+    def chunk(delta: dict[str, Any]) -> bytes:
+        return sse({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]})
+
+    first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
+    pieces = [{"index": 0, "function": {"arguments": piece}} for piece in arguments]
+    return [
+        chunk({"role": "assistant", "reasoning_content": "hm"}),
+        *(chunk({"tool_calls": [call]}) for call in [first, *pieces]),
+    ]
+
+
+def test_thoughts_and_tool_calls_are_told_again_too() -> None:
+    first, again = cut(connection(0), *_tool_call('{"a"')), cut(connection(1), *_tool_call('{"a"', ":1}"))
+    stream = told(first, again)
+    assert len(stream.answers) == 1
+    assert [tool.pieces for tool in stream.answers[0].choices[0].tools()] == [['{"a"', ":1}"]]
+
+
+def test_another_tool_is_another_generation() -> None:
+    first, other = cut(connection(0), *_tool_call('{"a"')), cut(connection(1), *_tool_call('{"a"', name="find"))
+    assert len(told(first, other).answers) == 2
+
+
+def test_a_refusal_is_no_telling_of_a_text() -> None:
+    refused = sse({"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "refusal": "no"}}]})
+    first = cut(connection(0), *chat_events("no", done=False, finish=None))
+    assert len(told(first, cut(connection(1), refused)).answers) == 2
 
 
 def test_only_the_last_generation_of_a_spliced_body_is_told_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -169,6 +170,26 @@ def test_a_rescuer_is_believed_once_nothing_came_for_as_long_as_a_hole_may_last(
     assert (link.close, link.hole_since_us) == (None, 50)
     link.give_up_holes(50)
     assert (link.rescued, link.hole_since_us) == (True, None)
+
+
+def test_a_hole_is_as_old_as_the_first_thing_that_is_missing() -> None:
+    c = Connection()
+    link = link_of(c.open())
+    link.feed_rescue(c.rescued(), now_us=50)
+    c.lose()
+    late = c.head()
+    link.feed(late, late.n, 7, now_us=60)
+    assert link.hole_since_us == 50
+
+
+def test_a_body_that_ends_inside_its_coding_is_short() -> None:
+    sent = gzip.compress(b"".join(chat_events("a")))[:-9]
+    assert closed(Connection(), sent, head={"content_encoding": "gzip"}).short
+
+
+def test_a_capped_body_hides_what_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamgauge.processors.reassembly.body.Body.capped", True)
+    assert closed(Connection(), *chat_events("a", done=False)).blind == Blind.CAPPED
 
 
 class TestSilence:

@@ -661,6 +661,40 @@ def test_a_mistake_of_ours_costs_one_stream_and_leaves_a_record_of_it(
     assert texts(only(feed(log.add(other.close()), core))) == ["b"]
 
 
+def test_a_mistake_at_a_deadline_costs_that_stream_alone(
+    log: Log, core: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, waiting = Connection(), Connection(call=b"w" * 16)
+    feed(log.add(*begun(link, "a"), waiting.head()), core)
+    _break(monkeypatch, "streamgauge.processors.reassembly.stream.Stream.expire")
+    emissions = feed(log.wait(60), core)
+
+    assert [reason for reason, _ in deads(emissions)] == ["internal", "internal"]
+    assert only(emissions).warnings == ["internal_error"]
+    assert len(core) == 0
+
+
+def test_a_mistake_in_merging_costs_the_content_alone(
+    log: Log, core: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Connection()
+    feed(log.add(*chat(link, "a")), core)
+    _break(monkeypatch, "streamgauge.processors.reassembly.finish.gather")
+    stream = only(feed(log.add(link.close()), core))
+
+    assert (stream.answers, stream.warnings) == ([], ["parser_error"])
+    assert (stream.verdict.outcome, stream.verdict.evidence) == (None, "not_seen")
+    assert stream.chunks == len(chat_events("a"))
+
+
+def test_tenants_beyond_the_cache_are_known_all_the_same(
+    log: Log, core: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamgauge.processors.reassembly.partition._TENANTS_CACHED", 0)
+    link = Connection()
+    assert len(finished(feed(log.add(*chat(link, "a"), link.close()), core))) == 1
+
+
 def _break(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a mistake of ours")

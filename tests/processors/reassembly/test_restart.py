@@ -102,11 +102,27 @@ def test_frames_of_closed_streams_are_passed_over_when_the_log_is_read_again() -
     assert len(again) == 1
 
 
+def test_what_is_no_frame_of_a_closed_stream_is_judged_again_when_the_log_is_read_again() -> None:
+    log = Log()
+    old, young = Connection(call=b"o" * 16), Connection(call=b"y" * 16)
+    log.add(old.open(), young.open(), young.head(), b"\xc1", b"\x95\x2a\xc0\xc0\xc0\x00")
+    log.add(young.data(b"x"), tenant=None)
+    log.add(*map(young.data, chat_events("hi")), young.close())
+    told = [emission for emission in feed(log.arrivals) if isinstance(emission, Dead)]
+    assert len(told) == 2
+    stopped = stop(log.arrivals, len(log.arrivals))
+
+    again = partition(time=stopped.time, closed=stopped.closed)
+    assert feed(log.arrivals, again) == told
+    assert again.unknown_frames == 1
+
+
 def test_new_deadlines_count_from_the_next_arrival_for_open_streams_too() -> None:
     log, core = Log(), partition(producer_silent_s=60)
     feed(log.add(Connection().open()), core)
     core.deadlines = msgspec.structs.replace(DEADLINES, producer_silent_us=5_000_000)
 
+    assert core.deadlines.producer_silent_us == 5_000_000
     assert feed(log.wait(5), core)
     assert core.low_water(log.offset) == log.offset
 

@@ -20,7 +20,7 @@ from streamgauge.processors.reassembly.flow import Flow
 from streamgauge.processors.reassembly.moments import TIME_US_MAX
 from streamgauge.processors.reassembly.order import Order
 from streamgauge.processors.reassembly.verdict import Blind
-from streamgauge.schemas.frames import Close, Data, Frame, Head, Open, Pulse, UnknownFrame
+from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open, Pulse, Tick, UnknownFrame
 from streamgauge.schemas.words import Format, How, WaitingFor
 
 __all__ = ["Link"]
@@ -149,8 +149,8 @@ class Link:
                 self._saw(frame.time_us)
             case Close():
                 self._end(frame)
-            case _:  # a Note or a Tick does not belong to a connection
-                self.warnings.add("frame_out_of_place")
+            case Note() | Tick():  # neither belongs to a connection: neither comes here
+                pass
 
     def _read_data(self, data: Data) -> None:
         if self.close is None:

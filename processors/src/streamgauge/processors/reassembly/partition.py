@@ -212,9 +212,7 @@ class Partition:
         if closed is None:
             return False
         tells = isinstance(frame, Close | Note) or not (closed.aged or isinstance(frame, UnknownFrame))
-        if arrival.offset <= closed.last_offset:
-            self.passed_over += 1
-        elif tells and not closed.has_read(place.link or b"", place.n):
+        if tells and not closed.has_read(place.link or b"", place.n):
             detail = f"the stream closed at offset {closed.closing_offset}, this frame is not in its record"
             out.append(Dead(arrival, "late", detail))
         else:

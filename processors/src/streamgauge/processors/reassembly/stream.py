@@ -139,10 +139,8 @@ class Stream:
                 self._strays.setdefault(link, []).append(held)
             case Close() if n is None:
                 self._link(link, held.now_us).feed_rescue(frame, now_us=held.now_us)
-            case _ if n is not None:
-                self._link(link, held.now_us).feed(frame, n, held.checksum, now_us=held.now_us)
-            case _:  # bounds let nothing else have no number
-                self.conflicts += 1
+            case _:
+                self._link(link, held.now_us).feed(frame, n or 0, held.checksum, now_us=held.now_us)
 
     def _link(self, link: bytes, now_us: int) -> Link:
         """The link of this id, begun if it is new."""
