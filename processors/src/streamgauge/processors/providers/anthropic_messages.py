@@ -19,6 +19,7 @@ from typing import Any, Final
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, Output, Usage
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
 from streamgauge.processors.providers.parts import OpaqueSoFar, ReasoningSoFar, TextSoFar, ToolSoFar
+from streamgauge.processors.providers.refrain import Growth
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.records import Citation
 from streamgauge.schemas.words import Operation
@@ -31,6 +32,7 @@ _CUT_SHORT: Final = frozenset({"max_tokens", "model_context_window_exceeded", "r
 _SERVER_CALLS: Final = frozenset({"server_tool_use", "mcp_tool_use"})
 _PROVIDERS: Final = {"msg_bdrk_": "bedrock", "msg_vrtx_": "vertexai"}  # by the beginning of the id
 _UNITS: Final = {"web_search_requests": "search_queries", "web_fetch_requests": "fetches"}
+_GROWING_FIELDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 _OUTPUTS: Final = tuple(Output(value) for value in range(16))
 _TEXT, _REASONING, _TOOL, _OTHER = (
     int(output) for output in (Output.TEXT, Output.REASONING, Output.TOOL, Output.OTHER)
@@ -92,6 +94,14 @@ class AnthropicMessages:
         if kind != "message_start" or answer.response_id is None:
             return kind == "message_start" and bool(answer.choices)
         return text(fields(document.get("message")).get("id")) != answer.response_id
+
+    def growth(self, answer: Answer, document: Document) -> Growth | None:
+        delta = fields(document.get("delta"))
+        field = _GROWING_FIELDS.get(text(delta.get("type")) or "")
+        if document.get("type") != "content_block_delta" or field is None or type(delta.get(field)) is not str:
+            return None
+        part = answer.choice().parts.get(("block", _index(document)))
+        return Growth(delta, field, part.pieces) if isinstance(part, TextSoFar | ReasoningSoFar | ToolSoFar) else None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
         return False

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from streamgauge.processors.providers.answer import Answer, Output, Usage
 from streamgauge.processors.providers.json_values import Document
+from streamgauge.processors.providers.refrain import Growth
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
 
@@ -56,6 +57,11 @@ class Api(Protocol):
 
     def event_key(self, document: Document) -> int | None:
         """The event's own number, where the API numbers its events (Responses: `sequence_number`)."""
+        ...
+
+    def growth(self, answer: Answer, document: Document) -> Growth | None:
+        """If all that this event did, which was just read, was to append a string to a part: which. Another event that
+        is the same but for that string must do the same, see `refrain`. Null is always right, and only slower."""
         ...
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:

@@ -25,6 +25,7 @@ from streamgauge.processors.providers.costs import note_cost
 from streamgauge.processors.providers.errors import error_in
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
 from streamgauge.processors.providers.parts import OpaqueSoFar, image_of
+from streamgauge.processors.providers.refrain import Growth
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.records import Citation
 from streamgauge.schemas.words import Operation
@@ -35,6 +36,7 @@ _DONE_OBJECT: Final = "chat.completion.done"  # Perplexity's last chunk
 _OBJECTS: Final = ("chat.completion.chunk", "chat.completion", _DONE_OBJECT)
 _KNOWN_WITHOUT_CHOICES: Final = ("latency_checkpoint", "prompt_filter_results", "x_groq", "error", "moderation")
 _OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "refusal")
+_SPECIAL: Final = frozenset({"x_groq", "citations", "search_results", "error", "prompt_filter_results"})
 _RUNNING: Final = frozenset({"output", "total"})  # canonical fields that still grow while a choice does
 _OUTPUTS: Final = tuple(Output(value) for value in range(16))
 _TEXT, _REASONING, _TOOL, _OTHER = (
@@ -108,6 +110,12 @@ class OpenAiChat:
         if chunk_id == answer.response_id or not answer.choices or document.get("error"):
             return False  # an error ends this generation, whatever id it comes with
         return _is_another(answer, document, text(chunk_id))
+
+    def growth(self, answer: Answer, document: Document) -> Growth | None:
+        choices = documents(document.get("choices"))
+        plain = len(choices) == 1 and not document.get("usage") and _SPECIAL.isdisjoint(document)
+        known = answer.model is not None and document.get("id") == answer.response_id is not None
+        return _growth(answer, choices[0]) if plain and known else None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:
         return (documents_only or not ends_with_marker(provider)) and answer.finished()
@@ -207,6 +215,23 @@ def _read_choice(answer: Answer, choice: Document, end: int) -> int:
     if "usage" in choice:
         _read_usage(answer, choice["usage"], [choice])
     return output
+
+
+def _growth(answer: Answer, choice: Document) -> Growth | None:
+    """Whether all of a choice was one piece of its text, or of its reasoning."""
+    delta, index = fields(choice.get("delta")), choice.get("index")
+    so_far = answer.choices.get(index) if type(index) is int else None
+    if so_far is None or so_far.role is None or choice.get("finish_reason") is not None:
+        return None
+    if "usage" in choice or "error" in choice:
+        return None
+    match [name for name, value in delta.items() if name != "role" and value not in (None, [])]:
+        case ["content"] if type(delta["content"]) is str:
+            return Growth(delta, "content", so_far.text().pieces)
+        case ["reasoning_content" | "reasoning" as field] if type(delta[field]) is str:
+            return Growth(delta, field, so_far.reasoning().pieces)
+        case _:
+            return None
 
 
 def _read_delta(choice: ChoiceSoFar, delta: Document) -> int:

@@ -23,6 +23,7 @@ from streamgauge.processors.providers.api import MARKER
 from streamgauge.processors.providers.costs import note_cost
 from streamgauge.processors.providers.errors import error_in
 from streamgauge.processors.providers.json_values import Document, count, fields, raw, text
+from streamgauge.processors.providers.refrain import Growth
 from streamgauge.processors.providers.response_items import (
     add_annotation,
     grow_item,
@@ -115,6 +116,9 @@ class OpenAiResponses:
         if answer.response_id is None:
             return bool(answer.choices)
         return response_id not in (None, answer.response_id)
+
+    def growth(self, answer: Answer, document: Document) -> Growth | None:  # noqa: ARG002 - its number changes too
+        return None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
         return False

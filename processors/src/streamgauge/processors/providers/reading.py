@@ -28,6 +28,7 @@ from streamgauge.processors.providers.answer import Answer, Ending, Output
 from streamgauge.processors.providers.api import MARKER, Api
 from streamgauge.processors.providers.errors import error_in, error_of, error_outside, error_page
 from streamgauge.processors.providers.json_values import Document, decode
+from streamgauge.processors.providers.refrain import Refrain, learn
 from streamgauge.processors.providers.registry import recognise
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.framing.sse import SseFramer
@@ -37,6 +38,7 @@ __all__ = ["Reading"]
 _STATUS_REFUSED: Final = 400
 _SIGNED_EVENTS: Final = 4  # a provider shows itself in the first events or not at all
 _KEPT_BYTES_MAX: Final = 256 * 1024  # of a body without events, kept until its end shows what it was
+_LESSON_EVERY: Final = 16  # events
 _GLUE: Final = re.compile(rb"\n|data:|event:")  # what stands between two events that were glued together
 _NOTHING: Final = Output.NOTHING
 
@@ -51,6 +53,7 @@ class Reading:
     __slots__ = (
         "_documents_only",
         "_finished",
+        "_lesson_at",
         "_numbers",
         "_outside",
         "_refused",
@@ -62,6 +65,7 @@ class Reading:
         "end",
         "events",
         "provider",
+        "refrain",
     )
 
     def __init__(
@@ -80,11 +84,13 @@ class Reading:
         self.duplicates = 0
         self.conflicts = 0
         self.end = 0  # offset behind the last piece
+        self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one
         self._documents_only = documents_only
         self._refused = status is not None and status >= _STATUS_REFUSED
         self._numbers = _Numbers()
         self._outside = b""  # what stands outside the grammar of a body without events
         self._finished = False
+        self._lesson_at = 0  # no refrain is looked for before that many events
 
     @property
     def answer(self) -> Answer:
@@ -108,6 +114,11 @@ class Reading:
 
     def read(self, event: Event) -> Output:
         """Take one piece; say what kinds of generated output it brought."""
+        refrain = self.refrain
+        if refrain is not None:
+            if not event.piece and event.name == refrain.name and (text := refrain.event.text_in(event.data)):
+                return self.repeat(refrain, text, end=event.end)
+            self.refrain = None
         self.end = event.end
         if event.piece:
             return self._read_other(event)
@@ -116,6 +127,14 @@ class Reading:
         if type(document) is dict:
             return self._read_document(event, document)
         return self._read_value(event, document)
+
+    def repeat(self, refrain: Refrain, text: str, *, end: int) -> Output:
+        """Take the present refrain once more, with this text."""
+        self.end = end
+        self.events += 1
+        refrain.answer.events += 1
+        refrain.pieces.append(text)
+        return refrain.output
 
     def ends_well(self) -> bool:
         """Whether a proper end of the body now is terminal evidence."""
@@ -157,13 +176,25 @@ class Reading:
         answer.events += 1
         if self.provider is None and answer.events <= _SIGNED_EVENTS:
             self.provider = api.provider_in(document)
-        if "error" in document or event.name == "error" or "error" in (document.get("type"), document.get("object")):
+        erring = "error" in document or event.name == "error" or document.get("type") == "error"
+        if erring or document.get("object") == "error":
             _note_error(answer, event, document)
         if answer.events > 1 or not api.is_body(document):  # a plain body comes alone
-            return api.read(answer, event, document)
+            output = api.read(answer, event, document)
+            if output and self.events >= self._lesson_at and number is None and answer.events > 1 and not erring:
+                self._learn(api, answer, event, document, output)
+            return output
         output = api.read_body(answer, document, end=event.end)
         answer.end("completed", "json body", offset=event.end)
         return output
+
+    def _learn(self, api: Api, answer: Answer, event: Event, document: Document, output: Output) -> None:
+        """Look whether events like this one can be read at sight from now on. That costs as much as reading three of
+        them, so it is done now and then only."""
+        self._lesson_at = self.events + _LESSON_EVERY
+        growth = api.growth(answer, document)
+        if growth is not None:
+            self.refrain = learn(event, document, growth, answer=answer, output=output)
 
     def _read_foreign(self, answer: Answer, event: Event, document: Document) -> Output:
         """An event of no known API, or the body of a refusal."""

@@ -21,6 +21,7 @@ from streamgauge.processors.reassembly.inflate import Inflater
 from streamgauge.schemas.frames import Head, Open
 from streamgauge.schemas.framing.events import Event, Framer, Piece
 from streamgauge.schemas.framing.kinds import Framing, framer
+from streamgauge.schemas.framing.sse import SseFramer
 from streamgauge.schemas.limits import BODY_BYTES_MAX
 from streamgauge.schemas.words import Format
 
@@ -42,6 +43,7 @@ class Body:
         "_resuming",
         "_room",
         "_size",
+        "_sse",
         "_was_capped",
         "detected",
         "unreadable",
@@ -51,6 +53,7 @@ class Body:
         self._opening, self._head = opening, head
         self._inflater = _inflater(opening, head, bytes_max)
         self._framer: Framer | None = None
+        self._sse: SseFramer | None = None  # the same, where events of the wire can be passed as they stand
         self._lead = b""  # blank bytes before it is clear what the body is
         self._size = 0  # after content decoding
         self._room = bytes_max
@@ -100,6 +103,20 @@ class Body:
         pieces = self._framer.feed(data)
         return self._behind_gap(pieces) if self._before_gap or self._resuming else pieces
 
+    @property
+    def at_border(self) -> bool:
+        """Whether the next chunk begins an event of plain SSE, as it crossed the wire."""
+        return self._sse is not None and self._sse.at_border
+
+    def pass_event(self, size: int) -> int | None:
+        """At a border: pass a chunk that is one whole event, which its reader knows. Gives the offset behind it; null
+        where it must be fed."""
+        end = self._size + size
+        if self._sse is None or end > self._room or not self._sse.pass_event(size):
+            return None
+        self._size = end
+        return end
+
     def skip(self) -> list[Event]:
         """Bytes are missing here. Gives what was found of the event that was open."""
         if self._inflater is not None or self.streamed is False:
@@ -107,6 +124,7 @@ class Body:
         if self.unreadable:
             return []
         pieces = self._rest()
+        self._sse = None
         self._lead = b""
         self._resuming = True
         if self.detected is not None:
@@ -132,7 +150,9 @@ class Body:
         framing = self._detect(data).framing
         if self._resuming and framing is Framing.JSON:
             self.unreadable = True
-        self._framer = framer(framing)
+        self._framer = found = framer(framing)
+        if isinstance(found, SseFramer) and self._inflater is None and not self._resuming:
+            self._sse = found
         return True
 
     def _detect(self, start: bytes) -> Detected:

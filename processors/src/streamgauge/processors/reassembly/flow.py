@@ -49,6 +49,7 @@ class Flow:
     """What came over one connection."""
 
     __slots__ = (
+        "_at_border",
         "_behind_hole",
         "_gaps",
         "_keeps",
@@ -96,6 +97,7 @@ class Flow:
         self._torn = False  # the chunk before the next one is missing
         self._behind_hole = False  # a hole was passed, and no chunk came since
         self._keeps = False
+        self._at_border = False  # the next chunk may be read at sight
 
     @property
     def last_reading(self) -> Reading | None:
@@ -144,6 +146,8 @@ class Flow:
         at_us = self._count(len(chunk), got_us, asked_us)
         if self.failed:
             return
+        if self._at_border and self._read_at_sight(chunk, at_us):
+            return
         body = self.body
         if body is None:
             body = self.body = Body(self.opening, self.head)
@@ -151,8 +155,25 @@ class Flow:
             pieces = body.feed(chunk)
             if pieces:
                 self._take(pieces, at_us)
+            reading = self.reading
+            self._at_border = reading is not None and reading.refrain is not None and not self._keeps and body.at_border
         except Exception:  # noqa: BLE001 - our mistake, see the rules above
             self._fail()
+
+    def _read_at_sight(self, chunk: bytes, at_us: int | None) -> bool:
+        """Read a chunk that is one event, the same but for its text as the one before; say whether it is that.
+
+        Nearly every chunk is. This spares it the way through body, framer and reading: 1.5 µs of 6.
+        """
+        reading, body = self.reading, self.body
+        if reading is None or body is None or (refrain := reading.refrain) is None:
+            return False
+        text = refrain.block.text_in(chunk)
+        if not text or (end := body.pass_event(len(chunk))) is None:
+            return False
+        self._saw_events(1, at_us)
+        self.moments.output(reading.repeat(refrain, text, end=end), at_us)
+        return True
 
     def _read_sizes(self, data: Data, copied: int) -> None:
         """Chunks of which only the sizes travelled."""
@@ -217,6 +238,7 @@ class Flow:
         """Bytes are missing here: nothing is joined across."""
         self.whole = False
         self._torn = True
+        self._at_border = False
         if self.body is not None:
             self._take_all(self.body.skip)
         self.hidden = why

@@ -123,6 +123,19 @@ class SseFramer:
         self._cr = data.endswith(b"\r")
         return data[:-1] if self._cr else data
 
+    @property
+    def at_border(self) -> bool:
+        """Whether the bytes so far end with an event, and nothing of them is open or waits."""
+        return not (self._line_parts or self._block or self._outside or self._cr) and self._at_start is None
+
+    def pass_event(self, size: int) -> bool:
+        """At a border: a whole event of so many bytes comes whose reader knows what is in it, so only its size counts.
+        False where it may be too large, and must be fed."""
+        if size > self._quick_max:
+            return False
+        self._end += size
+        return True
+
     # ------------------------------------------------------------------ whole blocks at once
 
     def _blocks(self, data: bytes, pieces: list[Event]) -> None:
