@@ -402,3 +402,19 @@ def test_pulses_are_not_saved_up_while_the_sink_is_away(gauges: Gauges) -> None:
     assert gauge.flush()
     assert sum(isinstance(frame, Pulse) for frame in sink.frames) <= 6
     assert codec.decode(sink.sent[0].message.value) is not None
+
+
+def test_what_fails_beside_the_sinks_own_calls_is_counted_and_not_logged_by_asyncio(
+    gauges: Gauges, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Strays(Scripted):
+        async def send(self, partition: int, messages: Sequence[Message]) -> None:
+            asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+            await super().send(partition, messages)
+
+    gauge = gauges(Strays())
+    gauge.stream().close("eof")
+    assert gauge.flush()
+    assert gauge.close()
+    assert gauge.counters.internal_errors >= 1
+    assert not [record for record in caplog.records if record.name == "asyncio"]

@@ -176,6 +176,7 @@ def test_our_own_tests_see_what_is_swallowed() -> None:
     with pytest.raises(TypeError):
         gauge.stream(tags=7)  # type: ignore[arg-type]
     assert gauge.counters.internal_errors == 1
+    gauge.close(1.0)
 
 
 @pytest.mark.parametrize("theirs", [KeyboardInterrupt, SystemExit, GeneratorExit])

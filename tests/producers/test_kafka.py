@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -362,3 +364,36 @@ def test_frames_are_as_the_memory_sink_shows_them(broker: Any, topic: str) -> No
         frames(gauge)
     got: list[Frame] = [codec.decode(record.value) for record in stored(broker, topic, 3)]  # type: ignore[misc]
     assert got == memory.frames
+
+
+FORKS = """
+import os, sys
+from streamgauge.producers import Gauge
+gauge = Gauge(bootstrap_servers=sys.argv[1], tenant="acme", topic=sys.argv[2])
+stream = gauge.stream(call="parent")
+stream.chunk({"n": 1})
+assert gauge.flush(20)
+for number in range(3):
+    pid = os.fork()
+    if pid == 0:
+        with gauge.stream(call=f"child {number}") as of_child:
+            of_child.chunk({"n": 1})
+        sys.exit(0 if gauge.close(20) else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    stream.chunk({"n": 2})
+    assert gauge.flush(20)
+stream.close("eof")
+assert gauge.close(20)
+assert gauge.counters.sends_retried == gauge.counters.frames_failed == 0
+"""
+
+
+def test_a_forked_child_connects_by_itself_and_leaves_its_parents_connection_alone(broker: Any, topic: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", FORKS, broker.bootstrap_servers, topic]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    frames: list[Any] = [codec.decode(record.value) for record in stored(broker, topic, 15)]
+    by_call: dict[bytes, list[int]] = {}
+    for frame in frames:
+        by_call.setdefault(frame.call, []).append(frame.n)
+    assert sorted(by_call.values()) == [[0, 1, 2]] * 3 + [[0, 1, 2, 3, 4, 5]]

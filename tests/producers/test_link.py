@@ -194,6 +194,8 @@ def test_a_pulse_says_whom_the_link_waits_for_and_what_there_was() -> None:
     assert pulse == Pulse(CALL, 3, LINK, 2, 20_005_000, WaitingFor.CONSUMER, 3, 3, 2, 20_000_000)
     link.asked_ns = BORN + 20_005 * MS
     assert only(cut(link, at_ms=40_005), Pulse).waiting_for is WaitingFor.PROVIDER
+    ended(link, at_ms=40_005)
+    assert only(cut(link, at_ms=40_005), Close).n == 4, "Pulses are numbered like all"
 
 
 def test_data_is_as_good_as_a_pulse() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ gauge = Gauge(tenant="acme", sink=FileSink(sys.argv[1]), segment_ms=60_000)
 class Run:
     """A script run to its end."""
 
-    def __init__(self, script: str, path: Path, *, code: int = 0, within_s: float = 20.0, **environ: str) -> None:
+    def __init__(self, script: str, path: Path, *, code: int = 0, within_s: float = 45.0, **environ: str) -> None:
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + textwrap.dedent(script), str(path)],
@@ -252,3 +253,14 @@ def test_a_resolver_that_hangs_is_left_behind() -> None:
 def test_a_job_that_fails_fails_for_who_waits_for_it() -> None:
     with pytest.raises(ZeroDivisionError):
         DaemonExecutor().submit(lambda: 1 / 0).result(5)
+
+
+def test_where_no_thread_can_be_started_a_name_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since Python 3.12 an interpreter that is ending starts no thread."""
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(OSError, match="can't create new thread"):
+        DaemonExecutor().submit(max, 1, 2).result(0)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -28,7 +29,7 @@ class Scope(NamedTuple):
 
     fields: Mapping[str, str | None] = {}
     tags: Mapping[str, str] = {}
-    call: str | None = None
+    call: str | UUID | None = None
 
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")

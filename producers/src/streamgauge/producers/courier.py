@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from streamgauge.producers.counters import Tally
@@ -168,21 +168,32 @@ class Courier:
     # On the gauge's thread.
 
     def _run(self) -> None:
+        # Not the loop of the host's policy, and not `asyncio.run`: at its end that starts a thread, which an
+        # interpreter that is ending refuses (since Python 3.12).
+        loop = asyncio.SelectorEventLoop()
         try:
-            with asyncio.Runner() as runner:
-                runner.run(self._live())
+            loop.set_default_executor(DaemonExecutor())
+            loop.set_exception_handler(self._stray)
+            loop.run_until_complete(self._live())
+            loop.run_until_complete(_cancelled(asyncio.all_tasks(loop)))
         except Exception as error:  # noqa: BLE001 - there is nobody above
             self._guard.caught(error, "courier", raises=False)
         finally:
+            loop.close()
             self._loop = None
             self._outbox.shut = True
             self._ended.set()
             for flush in [*self._flushes, *self._flushing]:
                 flush.done.set()
 
+    def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something in the sink's own tasks failed and nobody asked for it; asyncio would log it, content and all."""
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._guard.caught(error, "sink", raises=False)
+
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_default_executor(DaemonExecutor())
         reaching = asyncio.create_task(self._reach())
         ending = False
         while True:
@@ -329,14 +340,19 @@ class Courier:
             self._tally.add("frames_failed", lost)
             log.error("streamgauge lost %d frames: they could not be sent before the end", lost)
         tasks = [reaching, *(lane.task for lane in self._lanes.values() if lane.task is not None)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled(tasks)
         try:
             async with asyncio.timeout(SINK_STOP_S):
                 await self._sink.stop()
         except Exception as error:  # noqa: BLE001 - it is over anyway
             log.debug("streamgauge's sink did not stop in time: %r", error)
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=SINK_STOP_S)
 
 
 def _delays() -> Iterator[float]:

@@ -31,5 +31,8 @@ class DaemonExecutor(ThreadPoolExecutor):
                 except BaseException as error:  # noqa: BLE001 - it is the waiter's
                     future.set_exception(error)
 
-        threading.Thread(target=work, name="streamgauge-resolver", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="streamgauge-resolver", daemon=True).start()
+        except RuntimeError as error:  # no more threads; or the interpreter is ending, which since 3.12 starts none
+            future.set_exception(OSError(str(error)))
         return future

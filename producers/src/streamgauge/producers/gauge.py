@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+from uuid import UUID
 
 from streamgauge.producers import context as contexts
 from streamgauge.producers.asked import Asked
@@ -107,7 +108,7 @@ class Gauge:
 
     @guarded
     def context(
-        self, *, call: str | None = None, tags: Mapping[str, str] | None = None, **fields: str | None
+        self, *, call: str | UUID | None = None, tags: Mapping[str, str] | None = None, **fields: str | None
     ) -> AbstractContextManager[None]:
         """Say where the streams opened inside belong: `with gauge.context(user_id="u7", tags={"team": "x"}):`.
 
@@ -127,7 +128,7 @@ class Gauge:
     def stream(
         self,
         *,
-        call: str | None = None,
+        call: str | UUID | None = None,
         model: str | None = None,
         provider: str | None = None,
         api: str | None = None,
@@ -167,7 +168,7 @@ class Gauge:
     @guarded
     def note(
         self,
-        call: str,
+        call: str | UUID,
         *,
         attempt: int = 0,
         tags: Mapping[str, str] | None = None,
@@ -212,7 +213,7 @@ class Gauge:
     ) -> None:
         self.close()
 
-    def _named(self, call: str | None) -> tuple[bytes | None, str | None]:
+    def _named(self, call: str | UUID | None) -> tuple[bytes | None, str | None]:
         return (None, None) if call is None else identity.call_bytes(call, tenant=self._settings.tenant)
 
     def _opened(self, kind: type[S], asked: Asked, said: Said, scope: contexts.Scope) -> S:
@@ -230,7 +231,8 @@ class Gauge:
             before=contexts.LATEST.get(),
         )
         self._courier.start()
-        contexts.LATEST.set(link.serial)
+        if link.pulled:
+            contexts.LATEST.set(link.serial)
         # Made before its Open is put: whatever fails behind that, the collector closes it.
         stream = kind(link, self._outbox)
         return stream if self._outbox.open(link, opened) else self._deaf(kind)
@@ -293,4 +295,5 @@ def _in_the_child() -> None:
         gauge._forked()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - one module
 
 
-os.register_at_fork(after_in_child=_in_the_child)
+if hasattr(os, "register_at_fork"):  # where there is no fork there is nothing to do
+    os.register_at_fork(after_in_child=_in_the_child)
