@@ -4,19 +4,22 @@
                   outside the group, which reads a range of one partition at a time
     KafkaOutlet   one producer for all partitions: acks=all, idempotent where the broker can
 
-Rules: an acknowledgement that fails is marked as seen, because its flush reports it once. A producer without
-idempotence (the embedded broker has none) may double a message when it tries again; readers drop equal copies anyway.
+Rules: an outage is waited for. What aiokafka calls retriable is asked again for `PATIENCE_S`, where it would give up
+after its request timeout; what an idempotent producer has accepted it keeps until it is acknowledged. An
+acknowledgement that fails is marked as seen, because its flush reports it once. A producer without idempotence (the
+embedded broker has none) may double a message when it tries again; readers drop equal copies anyway.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IncompatibleBrokerVersion, UnknownError, UnsupportedVersionError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, UnknownError, UnsupportedVersionError
 from aiokafka.structs import RecordMetadata
 from faust.types import TP
 
@@ -25,14 +28,30 @@ from streamgauge.processors.engine.ports import Bounds, Committed, LogRecord, Me
 from streamgauge.processors.engine.slices import SliceConsumer
 from streamgauge.schemas.limits import KIB, MIB
 
-__all__ = ["KafkaLog", "KafkaOutlet", "Readback"]
+__all__ = ["KafkaLog", "KafkaOutlet", "Readback", "patiently"]
 
+Result = TypeVar("Result")
+
+PATIENCE_S: Final = 120.0
+_AGAIN_S: Final = 0.5
 _BATCH_BYTES: Final = 512 * KIB
 _REQUEST_BYTES: Final = 4 * MIB  # several partitions in one request; one message stays below 1 MiB
 _LINGER_MS: Final = 5
-_RETRY_BACKOFF_MS: Final = 20
 _READ_MS: Final = 500
 _GLANCE_MS: Final = 100  # for records that are there; a marker at the end would be waited for
+
+
+async def patiently(ask: Callable[[], Awaitable[Result]], what: str) -> Result:
+    """Ask again while the fault is one that passes."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
+            logbook.warning("waiting_for_broker", what=what, error=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
 
 
 class Readback:
@@ -96,13 +115,13 @@ class KafkaLog:
         self._group = group  # Faust makes its consumer when the app starts
 
     async def bounds(self, topic: str, partition: int) -> Bounds:
-        return await self._readback.bounds(topic, partition)
+        return await patiently(lambda: self._readback.bounds(topic, partition), "bounds")
 
     async def fetch(self, topic: str, partition: int, start: int, stop: int) -> Sequence[LogRecord]:
-        return await self._readback.fetch(topic, partition, start, stop)
+        return await patiently(lambda: self._readback.fetch(topic, partition, start, stop), "fetch")
 
     async def committed(self, partition: int) -> int | None:
-        return await self._group().group_offset(TP(self._chunks, partition))
+        return await patiently(lambda: self._group().group_offset(TP(self._chunks, partition)), "committed")
 
     async def seek(self, partition: int, offset: int) -> None:
         await self._group().seek_to(TP(self._chunks, partition), offset)
@@ -132,7 +151,6 @@ class KafkaOutlet:
             max_batch_size=_BATCH_BYTES,
             max_request_size=_REQUEST_BYTES,
             linger_ms=_LINGER_MS,
-            retry_backoff_ms=_RETRY_BACKOFF_MS,
         )
         try:
             with logbook.hushed("aiokafka") if idempotent else nullcontext():
@@ -150,12 +168,16 @@ class KafkaOutlet:
             await self._producer.stop()
 
     async def send(self, message: Message) -> Awaitable[RecordMetadata]:
+        future = await patiently(lambda: self._accepted(message), "send")
+        future.add_done_callback(_seen)
+        return future
+
+    async def _accepted(self, message: Message) -> asyncio.Future[RecordMetadata]:
         if self._producer is None:
             raise RuntimeError("the outlet is not started")
         future: asyncio.Future[RecordMetadata] = await self._producer.send(
             message.topic, message.value, key=message.key, partition=message.partition, headers=message.headers
         )
-        future.add_done_callback(_seen)
         return future
 
     async def commit(self, partition: int, offset: int, *, generation: int) -> Committed:

@@ -4,7 +4,7 @@
 
 Everything goes through the standard `logging`, logger `streamgauge.worker`. `configure` adds one handler to the root,
 so that the libraries' lines come out the same way, without tracebacks (at level debug with them). An outage of a broker
-makes clients say the same hundreds of times: of equal lines five pass in ten seconds, the next one tells how many did
+makes clients say the same hundreds of times: of equal lines two pass in ten seconds, the next one tells how many did
 not.
 """
 
@@ -20,7 +20,7 @@ from typing import Final
 
 __all__ = ["configure", "error", "hushed", "info", "warning", "where"]
 
-PASS_MAX: Final = 5
+PASS_MAX: Final = 2
 PASS_WINDOW_S: Final = 10.0
 _LOUD: Final = ("aiokafka", "asyncio", "faust", "mode", "kafka")  # libraries: only what went wrong
 
