@@ -14,6 +14,7 @@ from streamgauge.producers import Gauge, Message, Rejected, Unavailable, courier
 from streamgauge.producers.testing import MemorySink
 from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Close, Data, Frame, Open, Pulse
+from streamgauge.schemas.limits import FRAME_BYTES_MAX
 from streamgauge.schemas.words import How
 
 Gauges = Callable[..., Gauge]
@@ -186,7 +187,10 @@ def test_while_a_lane_is_busy_its_segments_grow(gauges: Gauges) -> None:
     with gauge.stream() as stream:
         for number in range(2000):
             stream.chunk({"n": number, "text": "x" * 1000})
+            if number % 100 == 0:
+                until(lambda: gauge._outbox.queued == 0)
         until(lambda: sink.waiting)
+        assert gauge._courier._lanes[0].bytes <= courier.LANE_BYTES_ENOUGH + FRAME_BYTES_MAX, "the rest stays behind"
         sink.opened.set()
     assert gauge.flush()
     data = [frame for frame in sink.frames if isinstance(frame, Data)]
@@ -225,6 +229,28 @@ def test_a_flush_does_not_wait_for_what_comes_later(gauges: Gauges) -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_flush_waits_for_what_had_to_stay_behind(gauges: Gauges) -> None:
+    sink = Gate()
+    gauge = gauges(sink, segment_ms=1)
+    stream = gauge.stream(format="http")
+    for _ in range(40):
+        stream.chunk(b"x" * 100_000)
+        until(lambda: gauge._outbox.queued == 0)
+    until(lambda: sink.waiting)
+    arrived: list[int] = []
+
+    def flush() -> None:
+        assert gauge.flush(10.0)
+        arrived.append(sum(len(frame.got) for frame in sink.frames if isinstance(frame, Data)))
+
+    thread = threading.Thread(target=flush)
+    thread.start()
+    until(lambda: gauge._courier._flushing)
+    sink.opened.set()
+    thread.join()
+    assert arrived == [40]
 
 
 def test_a_flush_that_cannot_succeed_takes_its_time_and_no_longer(gauges: Gauges) -> None:

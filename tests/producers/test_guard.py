@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -123,6 +125,31 @@ def _is_of_the_constructor(line: faults.Line) -> bool:
 
 def _constructing() -> set[faults.Line]:
     return set(faults.lines_of(lambda: Gauge(tenant="acme", sink=MemorySink()), package=PACKAGE))
+
+
+@pytest.mark.parametrize("method", ["ask", "chunk", "head", "note", "close", "open", "stream", "context", "flush"])
+def test_a_door_has_no_line_outside_its_try(method: str) -> None:
+    """Not even that of the `try` itself, which `faults` takes for one that cannot fail."""
+    gauge = Gauge(tenant="acme", sink=MemorySink())
+    host: Any = gauge if hasattr(Gauge, method) else gauge.open(Asked())
+    known: dict[str, list[Any]] = {"chunk": [b"x"], "head": [200], "close": ["eof"], "open": [Asked()]}
+    arguments = known.get(method, [])
+
+    def first_line(frame: FrameType, event: str, arg: object) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line":
+            raise faults.InjectedError
+        return first_line
+
+    door = getattr(host, method)
+    sys.settrace(first_line)
+    try:
+        door(*arguments)
+    finally:
+        sys.settrace(None)
+    assert gauge.counters.internal_errors == 1
+    gauge.close(1.0)
 
 
 def test_a_chunk_lost_to_an_error_of_ours_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:

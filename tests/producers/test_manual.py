@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from streamgauge.producers.asked import Asked
 from streamgauge.schemas.frames import Close, Data, Head, Note, Open, Pulse
 from streamgauge.schemas.words import Format, How
 
@@ -69,6 +70,17 @@ def test_a_buffer_may_be_used_again(rig: Any) -> None:
         buffer[:] = b"two"
         stream.chunk(buffer)
         buffer[:] = b"xxx"
+    assert rig.only(Data).chunks == [b"one", b"two"]
+
+
+def test_a_tap_may_hand_over_a_buffer_that_is_used_again(rig: Any) -> None:
+    buffer = bytearray(b"one")
+    stream = rig.gauge.open(Asked())
+    stream.chunk(buffer)
+    buffer[:] = b"two"
+    stream.chunk(memoryview(buffer))
+    buffer[:] = b"xxx"
+    stream.close("eof")
     assert rig.only(Data).chunks == [b"one", b"two"]
 
 

@@ -155,6 +155,7 @@ def test_a_forked_child_starts_anew_and_leaves_its_parents_streams_alone(tmp_pat
         mine = gauge.stream(call="shared")
         mine.chunk({"by": "parent"})
         gauge.flush()
+        began = time.monotonic()
         pid = os.fork()
         if pid == 0:
             mine.chunk({"by": "child"})     # the parent's: goes nowhere
@@ -164,13 +165,15 @@ def test_a_forked_child_starts_anew_and_leaves_its_parents_streams_alone(tmp_pat
                 stream.chunk({"by": "child"})
             sys.exit(0)
         os.waitpid(pid, 0)
+        took = time.monotonic() - began
         mine.chunk({"by": "parent again"})
         mine.close("closed_early")
-        print(os.getpid(), pid)
+        print(os.getpid(), pid, took < 4.5)
         """,
         tmp_path / "sent",
     )
-    parent, child = map(int, run.stdout.split())
+    parent, child = map(int, run.stdout.split()[:2])
+    assert run.stdout.split()[2] == "True", "the child waited for a thread it has not"
     of_parent, of_child = run.of(parent), run.of(child)
     assert kinds(of_parent) == ["Open", "Data", "Data", "Close"]
     assert [frame.n for frame in of_parent] == [0, 1, 2, 3]

@@ -163,7 +163,6 @@ class Courier:
     def disown(self) -> None:
         """In a forked child: the thread, its loop and what it holds are the parent's."""
         self._thread = self._loop = None
-        atexit.unregister(self.end)
 
     # On the gauge's thread.
 

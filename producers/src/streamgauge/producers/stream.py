@@ -4,7 +4,7 @@
     stream.head(status, headers)            the response headers came
     stream.ask()                            the consumer asks for the next chunk
     stream.chunk(data)                      it came
-    stream.close(How.EOF)                   once; whoever comes second is ignored
+    stream.close(How.EOF)                   the first counts; a second is ignored by the gauge's thread
 
 Rules:
 
@@ -142,8 +142,7 @@ class Stream:
             link.dropped_bytes += size
 
     def _end(self, time_ns: int, how: How, reading: bool | None, cause: str | None, message: str | None) -> None:
-        if self._finalizer.detach() is None:  # of two closers one gets the object, the other nothing
-            return
+        self._finalizer.detach()
         link = self._link
         self._outbox.put(link, Closed(time_ns, how, next(link.seqs), link.asked_ns, reading, cause, message), wake=True)
 
