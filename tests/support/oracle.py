@@ -98,9 +98,7 @@ def _read(connections: list[_Connection]) -> tuple[Reading, list[int]]:
             detected = _detect(connection)
             status = connection.head.status if connection.head is not None else None
             documents_only = connection.opening.format is Format.OBJECTS
-            reading = Reading(
-                detected.api, provider=detected.provider, status=status, documents_only=documents_only
-            )
+            reading = Reading(detected.api, provider=detected.provider, status=status, documents_only=documents_only)
         again = 0
         for piece in pieces:
             number = _number(piece)
