@@ -59,6 +59,7 @@ async def test_500_streams_survive_a_worker_killed_twice(broker: Broker) -> None
             worker = run.start()
         await sending
         await run.until(lambda: len(run.records) == STREAMS and len(run.contents) == STREAMS)
+        await until_said(worker, "assigned")
         assert worker.terminate() == 0, worker.said
         await run.read_all()
         is_right(run, traffic)
