@@ -15,6 +15,7 @@ import pytest
 import faults
 from streamgauge.producers import Gauge, __path__
 from streamgauge.producers.asked import Asked
+from streamgauge.producers.context import _SCOPE
 from streamgauge.producers.counters import Tally
 from streamgauge.producers.guard import Guard, guarded
 from streamgauge.producers.testing import MemorySink
@@ -48,7 +49,7 @@ def converses(gauge: Gauge, *, fails: bool = False) -> list[Any]:
         left = gauge.stream()
         del left
     gc.collect(0)
-    return got
+    return [*got, _SCOPE.get()]
 
 
 async def converses_in_a_task(gauge: Gauge) -> list[Any]:
