@@ -111,7 +111,12 @@ class Flow:
 
     def read(self, data: Data) -> None:
         """Take the next segment. Bounds have seen to it that it has a time for every chunk."""
-        chunks, askeds = data.chunks, data.asked
+        chunks, askeds, seq = data.chunks, data.asked, data.seq
+        if seq == self._next_seq and chunks is not None and len(chunks) == 1:  # as nearly all are
+            self._read_chunk(chunks[0], data.got[0], None if askeds is None else askeds[0])
+            self._next_seq = seq + 1
+            self._behind_hole = False
+            return
         copied = 0 if data.seq == self._next_seq else self._jump(data.seq)
         if chunks is None:
             self._read_sizes(data, copied)
@@ -171,8 +176,13 @@ class Flow:
         text = refrain.block.text_in(chunk)
         if not text or (end := body.pass_event(len(chunk))) is None:
             return False
-        self._saw_events(1, at_us)
-        self.moments.output(reading.repeat(refrain, text, end=end), at_us)
+        self.events += 1
+        kinds, moments = reading.repeat(refrain, text, end=end), self.moments
+        if kinds is moments.kinds and at_us is not None:
+            moments.last_output_us = at_us  # all else has been seen
+        else:
+            self._saw_events(0, at_us)
+            moments.output(kinds, at_us)
         return True
 
     def _read_sizes(self, data: Data, copied: int) -> None:

@@ -22,7 +22,6 @@ class Moments:
     """The moments of one link. A time that is not known is null and marks nothing."""
 
     __slots__ = (
-        "_kinds",
         "first_byte_us",
         "first_event_us",
         "first_output_us",
@@ -30,6 +29,7 @@ class Moments:
         "first_text_us",
         "first_tool_us",
         "headers_us",
+        "kinds",
         "last_output_us",
     )
 
@@ -42,15 +42,15 @@ class Moments:
         self.first_reasoning_us: int | None = None
         self.first_tool_us: int | None = None
         self.last_output_us: int | None = None
-        self._kinds = Output.NOTHING  # of the output before: more of the same can only be the last
+        self.kinds = Output.NOTHING  # of the output before: more of the same can only be the last
 
     def output(self, kinds: Output, at_us: int | None) -> None:
         """Generated output of these kinds came."""
         if at_us is None:
             return
         self.last_output_us = at_us
-        if kinds is not self._kinds:
-            self._kinds = kinds
+        if kinds is not self.kinds:
+            self.kinds = kinds
             self._first(kinds, at_us)
 
     def _first(self, kinds: Output, at_us: int) -> None:
