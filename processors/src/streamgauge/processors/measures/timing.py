@@ -15,6 +15,7 @@ A figure that is not known is null, and none is ever negative: a negative time i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -83,7 +84,7 @@ class Gaps:
             return GapFigures(None, None, None, None, self.masked, 0)
         count = len(gaps)
         p50, p95, p99 = (gaps[_rank(percent, count) - 1] for percent in (50, 95, 99))
-        stalls = sum(gap >= STALL_US for gap in gaps)
+        stalls = count - bisect_left(gaps, STALL_US)
         return GapFigures(p50, p95, p99, gaps[-1], self.masked, stalls)
 
     def _from_histogram(self) -> GapFigures:

@@ -76,7 +76,10 @@ class Link:
             self.last_frame_us = now_us
             self.silent_since_us = None
             if order.take(n, checksum):
-                self._read_data(frame)
+                if self.close is None:
+                    self.flow.read(frame)
+                else:
+                    self.warnings.add("frames_after_close")
                 return order.hole_since_us is not None and self._filled()
         else:
             self._note_life(frame, now_us)

@@ -19,11 +19,13 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from heapq import heappop, heappush
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from streamgauge.schemas.limits import LINK_SEGMENTS_REMEMBERED
 
 __all__ = ["Order"]
+
+_CHECKSUMS_MAX: Final = 2 * LINK_SEGMENTS_REMEMBERED  # then the older half is let go
 
 T = TypeVar("T")
 
@@ -80,7 +82,10 @@ class Order(Generic[T]):
             return False
         if self.hole_since_us is not None:
             self.reordered += 1
-        self._read(checksum)
+        self.next_n = n + 1  # `_read`, without the call: this is the way of nearly every frame
+        self._checksums.append(checksum)
+        if len(self._checksums) >= _CHECKSUMS_MAX:
+            self._trim()
         return True
 
     def set_aside(self, n: int, checksum: int, frame: T, *, now_us: int) -> None:
@@ -122,7 +127,7 @@ class Order(Generic[T]):
     def _read(self, checksum: int) -> None:
         self.next_n += 1
         self._checksums.append(checksum)
-        if len(self._checksums) >= 2 * LINK_SEGMENTS_REMEMBERED:
+        if len(self._checksums) >= _CHECKSUMS_MAX:
             self._trim()
 
     def _keep(self, n: int, early: _Early[T]) -> None:
