@@ -31,6 +31,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 def is_right(run: WorkerRun, traffic: Traffic) -> None:
     """Every stream has one record and one contents, they say what was sent, and all copies of them are equal."""
+    assert run.dead == []
     assert run.records.keys() == run.contents.keys() == traffic.truths.keys()
     for name, truth in traffic.truths.items():
         for copies in (run.records[name], run.contents[name]):
