@@ -14,8 +14,9 @@ from collections.abc import Callable
 from fake_core import FakeCore, write
 from memory_kafka import DELAY_TURNS, MemoryKafka
 from streamgauge.processors.engine.assignment import Assignment
-from streamgauge.processors.engine.build import NewCore, builder
-from streamgauge.processors.engine.worked_partition import WorkedPartition, Write
+from streamgauge.processors.engine.build import builder
+from streamgauge.processors.engine.core import NewCore, Write
+from streamgauge.processors.engine.worked_partition import WorkedPartition
 from streamgauge.processors.settings import Settings, load
 
 __all__ = ["CHUNKS", "CONTENTS", "DEAD", "LEDGER", "RECORDS", "EngineRun"]

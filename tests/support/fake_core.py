@@ -41,7 +41,7 @@ class _Open:
 
 
 class FakeCore:
-    """Satisfies `worked_partition.Core`."""
+    """Satisfies `core.Core`."""
 
     def __init__(
         self,

@@ -22,8 +22,7 @@ from frames_build import TENANT
 from frames_strategies import nonsense, scripts
 from memory_kafka import Crash, MemoryKafka, MemoryRecord
 from streamgauge.processors import record
-from streamgauge.processors.engine.build import NewCore
-from streamgauge.processors.engine.worked_partition import Write
+from streamgauge.processors.engine.core import NewCore, Write
 from streamgauge.processors.reassembly.finished import FinishedStream
 from streamgauge.processors.reassembly.partition import Partition
 from streamgauge.processors.record import Measures

@@ -7,31 +7,19 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
-from typing import Protocol
 
 from streamgauge.processors.engine.assignment import Build
+from streamgauge.processors.engine.core import NewCore, Write
 from streamgauge.processors.engine.delivery import AtLeastOnce
 from streamgauge.processors.engine.emissions import Sinks
 from streamgauge.processors.engine.ledger import Ledger
 from streamgauge.processors.engine.ports import Log, Outlet
 from streamgauge.processors.engine.restore import restore
-from streamgauge.processors.engine.worked_partition import Core, WorkedPartition, Write
-from streamgauge.processors.reassembly.closed import ClosedStream
+from streamgauge.processors.engine.worked_partition import WorkedPartition
 from streamgauge.processors.reassembly.deadlines import Deadlines
-from streamgauge.processors.reassembly.finished import StreamId
-from streamgauge.processors.reassembly.partition_time import PartitionTime
 from streamgauge.processors.settings import Settings
 
-__all__ = ["NewCore", "builder", "deadlines_of", "sinks_of"]
-
-
-class NewCore(Protocol):
-    """Makes the core of a partition, as it stood at the low water."""
-
-    def __call__(
-        self, *, deadlines: Deadlines, time: PartitionTime, closed: Mapping[StreamId, ClosedStream]
-    ) -> Core: ...
+__all__ = ["builder", "deadlines_of", "sinks_of"]
 
 
 def deadlines_of(settings: Settings) -> Deadlines:

@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from streamgauge.processors.engine.emissions import Sinks, worker_headers
 from streamgauge.processors.engine.ledger import Draft
 from streamgauge.processors.engine.ports import Committed, Message, Outlet, Receipt
 
-__all__ = ["AtLeastOnce", "Flushed"]
+__all__ = ["AtLeastOnce", "Delivery", "Flushed"]
 
 
 class Flushed(NamedTuple):
@@ -32,8 +32,16 @@ class Flushed(NamedTuple):
     committed: Committed
 
 
-class AtLeastOnce:
+class Delivery(Protocol):
     """The way out of one partition."""
+
+    def emit(self, message: Message) -> None: ...
+    async def push(self) -> None: ...
+    async def flush(self, draft: Draft) -> Flushed: ...
+
+
+class AtLeastOnce:
+    """At least once, over an outlet that acknowledges."""
 
     def __init__(self, outlet: Outlet, *, sinks: Sinks, partition: int, generation: int) -> None:
         self._outlet = outlet

@@ -17,11 +17,11 @@ from faust.types import TP
 
 from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.assignment import Assignment
-from streamgauge.processors.engine.build import NewCore, builder, sinks_of
+from streamgauge.processors.engine.build import builder, sinks_of
+from streamgauge.processors.engine.core import NewCore, Write
 from streamgauge.processors.engine.health import Status, Watch, progress_of, save
 from streamgauge.processors.engine.kafka import KafkaLog, KafkaOutlet, Readback
 from streamgauge.processors.engine.slices import SliceConsumer
-from streamgauge.processors.engine.worked_partition import Write
 from streamgauge.processors.settings import Settings
 
 __all__ = ["Engine"]

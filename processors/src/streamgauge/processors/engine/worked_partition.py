@@ -22,14 +22,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from streamgauge.processors.engine import logbook
+from streamgauge.processors.engine.core import Core, Write
 from streamgauge.processors.engine.counters import Counters
-from streamgauge.processors.engine.delivery import Flushed
+from streamgauge.processors.engine.delivery import Delivery
 from streamgauge.processors.engine.emissions import Sinks, contents_message, dead_letter, record_message
 from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.fuse import FUSE_RECORDS, FUSE_UNREADABLE_MAX, UNREADABLE, Fuse
@@ -39,43 +40,13 @@ from streamgauge.processors.engine.timeline import Timeline
 from streamgauge.processors.reassembly.closed import ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines
 from streamgauge.processors.reassembly.finished import Arrival, Dead, Emission, Finished, FinishedStream, StreamId
-from streamgauge.processors.reassembly.partition_time import PartitionTime
-from streamgauge.schemas.records import Contents, Record
 
-__all__ = ["HOLE_SEEKS", "Core", "Delivery", "Start", "WorkedPartition", "Write"]
+__all__ = ["HOLE_SEEKS", "Start", "WorkedPartition"]
 
 HOLE_SEEKS: Final = 3
 _BREATH_S: Final = 0.005  # how long the loop may be kept from others
 _LOOK_EVERY: Final = 32  # records between two looks at the clock
 _BROKER_TIME: Final = 1  # `timestamp_type` of LogAppendTime
-
-
-class Core(Protocol):
-    """What the engine needs of `reassembly.partition.Partition`."""
-
-    @property
-    def deadlines(self) -> Deadlines: ...
-    @deadlines.setter
-    def deadlines(self, deadlines: Deadlines) -> None: ...
-    @property
-    def time(self) -> PartitionTime: ...
-    @property
-    def closed(self) -> Mapping[StreamId, ClosedStream]: ...
-    def take_closed(self) -> Mapping[StreamId, ClosedStream]: ...
-    def feed(self, arrival: Arrival) -> list[Emission]: ...
-    def low_water(self, position: int) -> int: ...
-
-
-class Delivery(Protocol):
-    """The way out of one partition; `delivery.AtLeastOnce` is one."""
-
-    def emit(self, message: Message) -> None: ...
-    async def push(self) -> None: ...
-    async def flush(self, draft: Draft) -> Flushed: ...
-
-
-Write = Callable[[FinishedStream, int, str], tuple[Record, Contents]]
-"""A finished stream of this partition as record and contents, closed under these rules (the hash of the deadlines)."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,7 +264,7 @@ class WorkedPartition:
         stream, cause = owed.finished.stream, owed.cause
         try:
             messages = self._messages(stream, owed.rules)
-        except Exception as fault:  # noqa: BLE001 - as in `_feed`; the frames are still in the log, and the letter says where
+        except Exception as fault:  # noqa: BLE001 - as in `_step`; the frames are in the log, and the letter says where
             logbook.error("record_failed", partition=self.partition, offset=cause.offset, fault=logbook.where(fault))
             self._bury(Dead(cause, "internal", f"record: {type(fault).__name__}"), cause)
             return
