@@ -113,7 +113,7 @@ async def _until_it_ends(app: WorkerApp, starting: asyncio.Future[None], told: a
         await asyncio.wait([starting, *ends], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            logbook.info("started", delivery="at_least_once", time=settings.time)
+            logbook.info("started", delivery="at_least_once")
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for end in ends:
