@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from streamgauge.producers import Gauge, Message, Rejected, Unavailable, courier
+from streamgauge.producers.outbox import COLLECTED_MAX
 from streamgauge.producers.testing import MemorySink
 from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Close, Data, Frame, Open, Pulse
@@ -273,6 +274,20 @@ def test_the_end_closes_what_is_open_and_sends_what_is_here(gauges: Gauges) -> N
     stream.close("eof")
     assert gauge.close(), "a second close does nothing"
     assert len(sink.sent) == 3
+
+
+def test_the_end_takes_in_all_that_came_before_it(gauges: Gauges) -> None:
+    """More than one look at the outbox takes in, the streams' own Closes among it."""
+    sink = Scripted()
+    gauge = gauges(sink)
+    for _ in range(3):
+        with gauge.stream() as stream:
+            for at in range(COLLECTED_MAX):
+                stream.chunk({"a": at})
+    assert gauge.close()
+    closes = [frame for frame in sink.frames if isinstance(frame, Close)]
+    assert [(close.how, close.chunks, close.dropped) for close in closes] == [(How.EOF, COLLECTED_MAX, 0)] * 3
+    assert gauge.counters.chunks_dropped == 0
 
 
 def test_the_end_has_a_deadline_and_counts_what_it_gives_up(gauges: Gauges, caplog: pytest.LogCaptureFixture) -> None:

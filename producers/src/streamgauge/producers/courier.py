@@ -194,20 +194,23 @@ class Courier:
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         reaching = asyncio.create_task(self._reach())
-        ending = False
         while True:
             wait_s = self._turn()
             if self._ends_at is not None:
-                if not ending:
-                    ending = True
-                    self._outbox.end_links(How.SHUTDOWN)
-                    continue
                 left_s = self._ends_at - time.monotonic()
-                if left_s <= 0 or self._finished():
+                if left_s <= 0 or (wait_s != 0 and not self._end_links() and self._finished()):
                     break
                 wait_s = left_s if wait_s is None else min(wait_s, left_s)
             await self._sleep(wait_s)
+        self._end_links()
         await self._leave(reaching)
+
+    def _end_links(self) -> bool:
+        """Close what is still open, once all that came before the end is taken in: a Close may be among it."""
+        if not self._outbox.end_links(How.SHUTDOWN):
+            return False
+        self._awake.set()  # their Closes are due at once
+        return True
 
     async def _sleep(self, wait_s: float | None) -> None:
         if wait_s == 0:

@@ -186,12 +186,13 @@ class Outbox:
         """What was on its way has arrived, or was given up."""
         self.held -= cost
 
-    def end_links(self, how: How) -> None:
-        """Close every link that is still open: the gauge goes before its streams."""
-        for link in self._links.values():
-            if link.close is None:
-                closed = Closed(self.clock.now_ns(), how, next(link.seqs), link.asked_ns, None, None, None)
-                self._ended(link, closed)
+    def end_links(self, how: How) -> int:
+        """Close every link that is still open, and say how many: the gauge goes before its streams."""
+        still_open = [link for link in self._links.values() if link.close is None]
+        for link in still_open:
+            closed = Closed(self.clock.now_ns(), how, next(link.seqs), link.asked_ns, None, None, None)
+            self._ended(link, closed)
+        return len(still_open)
 
     def _take(self, item: tuple[Any, ...]) -> None:
         if len(item) == CHUNK_FIELDS:
