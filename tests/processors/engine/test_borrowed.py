@@ -30,6 +30,7 @@ OVERRIDDEN: dict[Borrowed, str] = {
     stock.Consumer._drain_messages: "62f38b9045f86d38",
     stock.Consumer.perform_seek: "cdb1c23be72444d9",
     stock.Consumer.on_buffer_full: "f2d1c652aada0457",
+    App.on_first_start: "b2c6b20bff32bb6f",
     driver.Consumer.verify_event_path: "cac9905ae91e40f1",
 }
 

@@ -16,10 +16,8 @@ without a word and leave a worker that holds partitions for ever, so all of them
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
@@ -71,8 +69,7 @@ class WorkerApp(faust.App):
             await self.sleep(seconds)
 
     async def on_first_start(self) -> None:
-        """Connect the engine before Faust starts its own."""
-        await super().on_first_start()
+        """Connect the engine before Faust starts its own. Faust's would only make directories for tables."""
         await self.engine.start()
 
     async def on_stop(self) -> None:
@@ -126,7 +123,6 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "web_enabled": False,
-        "datadir": Path(tempfile.gettempdir()) / f"streamgauge-{settings.group}",  # Faust makes it, nothing is in it
     }
 
 
