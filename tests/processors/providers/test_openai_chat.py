@@ -360,6 +360,30 @@ def test_answers_without_ids_are_told_apart_by_their_time_or_model() -> None:
     assert len(play(sse(*first, *first), api=API).answers) == 1
 
 
+@pytest.mark.parametrize("chunk_id", ["c1", "", None])
+@pytest.mark.parametrize(
+    "start", [{"role": "assistant", "content": ""}, {"content": "B"}, {"function_call": {"name": "f"}}]
+)
+def test_what_a_choice_says_behind_the_marker_is_another_answer_whatever_the_id(
+    chunk_id: str | None, start: dict[str, Any]
+) -> None:
+    def same(*events: dict[str, Any]) -> list[dict[str, Any]]:
+        return [event | {"id": chunk_id, "created": 1} for event in events]
+
+    words = [chunk({"content": word}) for word in "abcdefghijklmnopqrstuvwxyz"]  # enough to be read at sight
+    reading = play(sse(*same(*HELLO, *words, STOP), DONE, *same(chunk(start), *words, STOP), DONE), api=API)
+    assert said(reading.answers[0]) == "Helloabcdefghijklmnopqrstuvwxyz"
+    assert [answer.ending is not None for answer in reading.answers] == [True, True]
+    assert said(reading.answer).endswith("abcdefghijklmnopqrstuvwxyz")
+
+
+def test_usage_and_errors_behind_the_marker_begin_no_other_answer() -> None:
+    usage = chunk({"content": ""}) | {"usage": USAGE}
+    assert len(play(sse(*HELLO, STOP, DONE, only(usage=USAGE), usage, STOP, DONE), api=API).answers) == 1
+    error = chunk({"role": "assistant", "content": "x"}) | {"error": {"message": "broke"}}
+    assert len(play(sse(*HELLO, STOP, DONE, error), api=API).answers) == 1
+
+
 # ---------------------------------------------------------------------- plain bodies
 
 

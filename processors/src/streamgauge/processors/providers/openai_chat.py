@@ -9,7 +9,8 @@
 * The content is whole when every choice has its finish reason; the stream ends with `[DONE]`, or as the provider's
   entry in `chat_family` says.
 * An id that changes is another generation only if the chunk also looks like a first one: Groq's compound systems give
-  every chunk an id of its own, Azure begins with a chunk without one.
+  every chunk an id of its own, Azure begins with a chunk without one. Behind the end, whatever a choice says begins
+  another, whatever the id.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["OPENAI_CHAT", "OpenAiChat"]
 _DONE_OBJECT: Final = "chat.completion.done"  # Perplexity's last chunk
 _OBJECTS: Final = ("chat.completion.chunk", "chat.completion", _DONE_OBJECT)
 _KNOWN_WITHOUT_CHOICES: Final = ("latency_checkpoint", "prompt_filter_results", "x_groq", "error", "moderation")
-_OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "refusal")
+_OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal")
 _SPECIAL: Final = frozenset({"x_groq", "citations", "search_results", "error", "prompt_filter_results"})
 _RUNNING: Final = frozenset({"output", "total"})  # canonical fields that still grow while a choice does
 _OUTPUTS: Final = tuple(Output(value) for value in range(16))
@@ -106,6 +107,8 @@ class OpenAiChat:
         return _OUTPUTS[output]
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
+        if answer.ending is not None and answer.ending.kind == "completed" and _says_something(document):
+            return True
         chunk_id = document.get("id")
         if chunk_id == answer.response_id or not answer.choices or document.get("error"):
             return False  # an error ends this generation, whatever id it comes with
@@ -157,6 +160,14 @@ def _read_without_choices(answer: Answer, document: Document) -> None:
     known = document.get("object") in _OBJECTS or document.get("type") == "ping"
     if not known and not any(name in document for name in _KNOWN_WITHOUT_CHOICES):
         answer.unknown_events += 1
+
+
+def _says_something(document: Document) -> bool:
+    """Whether a choice brings output or names its role, as none does behind the end of its generation."""
+    if document.get("error"):
+        return False
+    deltas = [fields(choice.get("delta")) for choice in documents(document.get("choices"))]
+    return any(delta.get(name) for delta in deltas for name in ("role", *_OUTPUT_FIELDS))
 
 
 def _is_another(answer: Answer, document: Document, chunk_id: str | None) -> bool:
