@@ -75,6 +75,16 @@ def test_a_read_timeout_is_the_clients(cause: str) -> None:
     assert outcome(how=How.READ_ERROR, cause=cause) == (Outcome.TIMED_OUT, EndedBy.CLIENT, "read_timeout")
 
 
+def test_a_read_timeout_before_the_headers_is_the_clients_too() -> None:
+    waited = outcome(how=How.SEND_ERROR, cause="ReadTimeout", status=None, responded=False)
+    assert waited == (Outcome.TIMED_OUT, EndedBy.CLIENT, "read_timeout")
+
+
+@pytest.mark.parametrize("cause", ["ConnectTimeout", "PoolTimeout", "WriteTimeout", "ConnectError"])
+def test_a_request_that_never_left_has_failed(cause: str) -> None:
+    assert outcome(how=How.SEND_ERROR, cause=cause, status=None, responded=False)[0] is Outcome.FAILED
+
+
 @pytest.mark.parametrize("how", [How.EOF, How.READ_ERROR])
 def test_no_response_at_all_is_a_failure(how: How) -> None:
     assert outcome(status=None, responded=False, how=how) == (Outcome.FAILED, EndedBy.NETWORK, "no_response")

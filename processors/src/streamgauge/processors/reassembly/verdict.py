@@ -90,6 +90,7 @@ _LAPSES: Final[dict[Lapse, _End]] = {
 _READ_TIMEOUT: Final = _End(Outcome.TIMED_OUT, EndedBy.CLIENT, whatever_was_sent=True)
 _NO_RESPONSE: Final = _End(Outcome.FAILED, EndedBy.NETWORK, whatever_was_sent=True)
 _SHORT: Final = _End(Outcome.TRUNCATED, EndedBy.PROVIDER, whatever_was_sent=True)
+_OTHER_WAITS: Final = ("connect", "pool", "write")  # what a timeout before the headers may be of, besides reading
 _UNKNOWN: Final = _End(None, None, whatever_was_sent=False)
 
 
@@ -149,7 +150,7 @@ def _end(facts: Facts) -> tuple[_End, str]:
         lapse = facts.lapse
         end = _LAPSES.get(lapse, _UNKNOWN) if lapse is not None else _UNKNOWN
         return end, lapse.value if lapse is not None else Blind.NOT_SEEN
-    if how is How.READ_ERROR and "timeout" in (facts.cause or "").lower():
+    if _timed_out_reading(how, facts.cause):
         return _READ_TIMEOUT, "read_timeout"
     if not facts.responded and how in (How.EOF, How.READ_ERROR):
         return _NO_RESPONSE, "no_response"
@@ -159,6 +160,15 @@ def _end(facts: Facts) -> tuple[_End, str]:
     if how is How.CLOSED_EARLY and facts.reading:  # somebody still waited for bytes: nothing had ended
         end = end._replace(whatever_was_sent=True)
     return end, how.value if how is not How.UNKNOWN else Blind.NOT_SEEN
+
+
+def _timed_out_reading(how: How, cause: str | None) -> bool:
+    """Whether the client waited for bytes, of the body or of the first headers, and gave up. Before the response the
+    same error may mean that no connection came to be, or that the request could not be sent: neither is a read."""
+    words = (cause or "").lower()
+    if "timeout" not in words:
+        return False
+    return how is How.READ_ERROR or (how is How.SEND_ERROR and not any(word in words for word in _OTHER_WAITS))
 
 
 def _refused(facts: Facts) -> bool:
