@@ -118,6 +118,7 @@ class OpenAiChat:
         choices = documents(document.get("choices"))
         plain = len(choices) == 1 and not document.get("usage") and _SPECIAL.isdisjoint(document)
         known = answer.model is not None and document.get("id") == answer.response_id is not None
+        known = known and answer.ending is None  # behind an ending, output is another generation's
         return _growth(answer, choices[0]) if plain and known else None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:
