@@ -155,7 +155,7 @@ def test_a_message_read_at_sight_is_the_same_message(chunks: list[bytes]) -> Non
 
 def test_output_behind_an_ending_is_not_read_at_sight() -> None:
     """Every event of Perplexity's closing object ends an answer, so the next one begins another."""
-    done = [renamed(chat(text), b"chat.completion.chunk", b"chat.completion.done") for text in (b"a", b"b", b"c", b"d")]
+    done = [renamed(text, b"chat.completion.chunk", b"chat.completion.done") for text in (b"a", b"b", b"c", b"d")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading_module, "_LESSON_EVERY", 1)
         assert_equal_without([CHAT_START, *done], CHAT_PATH)
