@@ -73,6 +73,7 @@ class Partition:
         self._step_max_us = deadlines.step_max_us
         # Messages up to here may belong to streams that are closed already: the log is being read again.
         self._reread_through = max((one.last_offset for one in self._closed.values()), default=-1)
+        self._forget()  # what the late horizon has passed by the time we begin with
         self._wake()
 
     # ------------------------------------------------------------------ what the engine asks
