@@ -186,8 +186,9 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _said(error: BaseException) -> str:
-    """An error in one line; aiokafka's often have no text."""
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    """An error in one line that names its class: aiokafka's do so themselves, and often say no more."""
+    name, text = type(error).__name__, str(error)
+    return text if name in text else f"{name}: {text}".rstrip(": ")
 
 
 class _Quiet(logging.Filter):

@@ -135,12 +135,14 @@ def _choice(*words: str) -> Callable[[Any], str]:
 
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[Any], float]:
+    expected = f"expected a number from {low} to {high}"
+
     def read(value: Any) -> float:
         if isinstance(value, bool):
             raise TypeError("expected a number")
         number = kind(value)
         if not low <= number <= high:
-            raise ValueError(f"expected a number from {low:g} to {high:g}")
+            raise ValueError(expected)
         return number
 
     return read
