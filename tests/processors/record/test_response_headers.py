@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamgauge.processors.record.response_headers import region, request_id, retry_after_us
+from streamgauge.processors.record.response_headers import recorded, region, request_id, retry_after_us
 from streamgauge.schemas.routes import HEADERS_ALLOWED
 
 AT_US = 1_794_000_000_000_000  # 2026-11-06 21:20:00 UTC
@@ -49,6 +49,18 @@ def test_the_region_is_what_a_header_says() -> None:
 )
 def test_how_long_to_wait(headers: dict[str, str], found: int | None) -> None:
     assert retry_after_us(headers, answered_us=AT_US) == found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorization", "Authorization", "set-cookie", "Cookie", "x-api-key", "api-key", "x-amz-security-token"],
+)
+def test_a_header_that_holds_a_credential_is_not_recorded(name: str) -> None:
+    assert recorded({name: "planted", "via": "1.1 a"}) == {"via": "1.1 a"}
+
+
+def test_a_listed_header_is_recorded_by_its_lower_case_name() -> None:
+    assert recorded({"X-Request-Id": "req_1", "cf-ray": "ray"}) == {"cf-ray": "ray", "x-request-id": "req_1"}
 
 
 def test_the_headers_that_are_asked_for_travel_at_all() -> None:

@@ -32,6 +32,7 @@ from streamgauge.schemas.words import (
 )
 
 MEASURES = Measures()
+PLANTED = st.text().map(lambda text: f"Bearer sk-planted-{text}")
 
 
 def written(finished: FinishedStream) -> tuple[Record, Contents]:
@@ -118,6 +119,18 @@ def test_the_contents_hold_request_and_response_under_the_same_id() -> None:
     ]
     assert msgspec.json.decode(shown.usage_raw) == {"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 11}
     assert shown.headers == {"x-request-id": "req_1"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["authorization", "Set-Cookie", "x-api-key", "proxy-authorization", "x-own"]), PLANTED
+    )
+)
+def test_no_header_beyond_the_list_reaches_a_record_whoever_produced_it(planted: dict[str, Any]) -> None:
+    """A shim sends none of them; a producer of somebody else's may."""
+    found, shown = written(stream(links=[link(head=head(x_request_id="req_1", **planted))]))
+    assert shown.headers == {"x-request-id": "req_1"}
+    assert b"sk-planted" not in codec.encode_record(found) + codec.encode_contents(shown)
 
 
 def test_the_same_stream_is_written_the_same_to_the_byte() -> None:

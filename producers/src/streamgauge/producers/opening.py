@@ -24,7 +24,7 @@ from streamgauge.producers.json_text import json_text
 from streamgauge.producers.settings import Settings
 from streamgauge.schemas.frames import NIL, Context, Note, Open, ToolEvent
 from streamgauge.schemas.limits import REQUEST_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX
-from streamgauge.schemas.routes import HEADERS_ALLOWED, HEADERS_ALLOWED_PREFIXES, QUERY_ALLOWED
+from streamgauge.schemas.routes import QUERY_ALLOWED, header_travels
 from streamgauge.schemas.words import ContentMode, Resumable, ToolEventKind
 
 __all__ = ["Request", "allowed_headers", "note_frame", "open_frame", "request_of", "resumable_of"]
@@ -175,7 +175,7 @@ def allowed_headers(headers: Iterable[tuple[str | bytes, str | bytes]]) -> dict[
     kept: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name = _header_text(raw_name).lower()
-        if name in HEADERS_ALLOWED or name.startswith(HEADERS_ALLOWED_PREFIXES):
+        if header_travels(name):
             value = _header_text(raw_value)[:HEADER_CHARACTERS_MAX]
             kept[name] = f"{kept[name]}, {value}" if name in kept else value
     return kept

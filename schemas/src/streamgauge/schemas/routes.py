@@ -20,7 +20,15 @@ from typing import Final, NamedTuple
 
 from streamgauge.schemas.words import Operation
 
-__all__ = ["HEADERS_ALLOWED", "HEADERS_ALLOWED_PREFIXES", "QUERY_ALLOWED", "ROUTES", "Route", "route"]
+__all__ = [
+    "HEADERS_ALLOWED",
+    "HEADERS_ALLOWED_PREFIXES",
+    "QUERY_ALLOWED",
+    "ROUTES",
+    "Route",
+    "header_travels",
+    "route",
+]
 
 
 class Route(NamedTuple):
@@ -189,6 +197,12 @@ HEADERS_ALLOWED_PREFIXES: Final = (
     "x-ratelimit",
     "x-trial-endpoint-call-",
 )
+
+
+def header_travels(name: str) -> bool:
+    """Whether a response header of this lower-case name is published, and recorded. The shim asks, and so does the
+    worker, which trusts no producer."""
+    return name in HEADERS_ALLOWED or name.startswith(HEADERS_ALLOWED_PREFIXES)
 
 
 def route(method: str, path: str) -> Route | None:

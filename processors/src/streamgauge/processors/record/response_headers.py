@@ -7,8 +7,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from streamgauge.schemas.limits import NUMBER_MAX
+from streamgauge.schemas.routes import header_travels
 
-__all__ = ["region", "request_id", "retry_after_us"]
+__all__ = ["recorded", "region", "request_id", "retry_after_us"]
 
 # The provider's own ids first; what a proxy in front of it adds is better than none.
 _REQUEST_IDS: Final = (
@@ -30,6 +31,12 @@ _REQUEST_IDS: Final = (
     "cf-ray",
 )
 _REGIONS: Final = ("x-ms-region", "x-groq-region", "x-ppl-region", "x-litellm-model-region")
+
+
+def recorded(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers the contract lists, by lower-case name. A foreign producer may send any, credentials among them."""
+    lowered = {name.lower(): value for name, value in sorted(headers.items())}
+    return {name: value for name, value in sorted(lowered.items()) if header_travels(name)}
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

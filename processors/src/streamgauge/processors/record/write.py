@@ -28,7 +28,7 @@ from streamgauge.processors.record.facts import bounded, context_of, tags_of
 from streamgauge.processors.record.failure import failure_of
 from streamgauge.processors.record.measures import Measures
 from streamgauge.processors.record.request_body import read_request
-from streamgauge.processors.record.response_headers import region, request_id, retry_after_us
+from streamgauge.processors.record.response_headers import recorded, region, request_id, retry_after_us
 from streamgauge.processors.record.suspicions import suspicions_of
 from streamgauge.schemas.identity import call_text, record_id
 from streamgauge.schemas.records import NULL, Choice, Contents, Link, Record, ToolCall
@@ -62,7 +62,7 @@ class _Writing:
         self.deciding = _deciding(stream.links)
         head = self.deciding.head
         self.status = head.status if head is not None else None
-        self.headers = head.headers if head is not None else {}
+        self.headers = recorded(head.headers) if head is not None else {}
         self.request = read_request(stream.opening)
         self.generations = [_choices(answer, number) for number, answer in enumerate(stream.answers)]
         self.choices = [choice for choices in self.generations for choice in choices]
@@ -231,7 +231,7 @@ class _Writing:
             choices=self.choices,
             usage_raw=raw(stated if len(stated) > 1 else stated[0]) if stated else NULL,
             error_raw=error.raw if error is not None else NULL,
-            headers=dict(sorted(self.headers.items())),
+            headers=self.headers,
             tool_events=tool_events_of(stream.notes),
         )
 
