@@ -102,7 +102,7 @@ def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> No
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_an_error_at_any_border_is_the_end_and_what_came_before_it_stays(api: str) -> None:
+def test_an_error_at_any_border_decides_unless_the_end_came_before_it_and_what_was_seen_stays(api: str) -> None:
     for recording, rng in of(api):
         parts = events(recording.body)
         for border in (rng.randint(1, len(parts)), rng.choice((0, len(parts)))):
@@ -110,12 +110,14 @@ def test_an_error_at_any_border_is_the_end_and_what_came_before_it_stays(api: st
             if border == len(parts) and not before.endswith(b"\n\n"):
                 continue
             good = read(recording, [before])
+            ended = good.ending is not None and good.ending.evidence != "eof"  # whose body ends with the error instead
             for name, shape in (SHAPES[api] | INVISIBLE).items():
                 reading = read(recording, [before + shape + (DONE if rng.random() < 0.5 else b"")])
                 at = (recording.id, border, name)
                 assert len(reading.answers) == 1, at
                 assert reading.ending is not None, at
-                assert reading.ending.kind == "failed", at
+                assert reading.ending.kind == ("completed" if ended else "failed"), at
+                assert ("error_after_end" in reading.answer.warnings) == ended, at
                 assert reading.answer.error is not None, at
                 assert reading.answer.error.message, at
                 if border:  # a body that begins with JSON is JSON where no content type says otherwise

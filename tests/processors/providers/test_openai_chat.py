@@ -292,6 +292,22 @@ def test_an_error_decides_whatever_follows(
     assert said(reading.answer) == "Hello"
 
 
+def test_an_error_behind_the_end_stands_beside_it_and_decides_nothing() -> None:
+    broke = only(error={"message": "broke", "code": 502})
+    reading = play(sse(*HELLO, STOP, DONE, broke), api=API)
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.ending.evidence) == ("completed", "[DONE]")
+    assert reading.answer.error is not None
+    assert (reading.answer.error.message, reading.answer.warnings) == ("broke", ["error_after_end"])
+    assert len(reading.answers) == 1
+
+
+def test_an_error_between_finish_and_marker_decides() -> None:
+    reading = play(sse(*HELLO, STOP, only(error={"message": "broke"}), DONE), api=API)
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.answer.warnings) == ("failed", [])
+
+
 def test_an_error_beside_a_finish_keeps_both() -> None:
     failed = chunk({"content": ""}, usage=USAGE, error={"code": 400, "message": "too long"})
     reading = play(sse(*HELLO, chunk(finish="length"), failed, DONE), api=API)

@@ -177,12 +177,6 @@ def test_a_stream_under_the_content_type_of_json_is_read() -> None:
     assert behind.ending.kind == "failed"
 
 
-def test_an_error_after_the_end_marker_decides_too() -> None:
-    reading = play(sse(CHAT, DONE, {"error": {"message": "broke"}}), api="openai.chat")
-    assert reading.ending is not None
-    assert reading.ending.kind == "failed"
-
-
 # ---------------------------------------------------------------------- objects
 
 

@@ -6,8 +6,9 @@ the answer so far. Rules that hold for every API:
 * the first id and model that are not empty win; the last finish reason of a choice that is not null wins;
 * usage is the last value per field that is not null, never a sum; an explicit zero is a value;
 * tool arguments are kept as streamed, never repaired; a provider's own final copy overrides its deltas;
-* one event decides how a generation ended. An error decides for `failed` wherever it stands: `[DONE]` follows errors
-  too. What else was seen stays: the finish reasons, the text, the usage;
+* one event decides how a generation ended, and what comes behind it changes nothing: `[DONE]` follows errors too, and
+  an error behind the end came too late to spoil the answer. What else was seen stays: the finish reasons, the text, the
+  usage, the error;
 * what is not known is counted (`unknown_events`), never dropped silently.
 """
 
@@ -222,11 +223,14 @@ class Answer:
             self.ending = Ending(kind, evidence, offset)
 
     def fail(self, error: ErrorSeen, evidence: str, *, offset: int) -> None:
-        """Note an error. The first one tells the story; later ones often only repeat it."""
+        """Note an error. The first one tells the story; later ones often only repeat it. Behind the end it decides
+        nothing any more, and stays as a fact beside it."""
         if self.error is None:
             self.error = error
-        if self.ending is None or self.ending.kind != "failed":
+        if self.ending is None:
             self.ending = Ending("failed", evidence, offset)
+        elif self.ending.kind != "failed":
+            self.warn("error_after_end")
 
     def warn(self, warning: str) -> None:
         """Note something odd, once."""
