@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, Output, Usage
+from streamgauge.processors.providers.api import Ordinary
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
 from streamgauge.processors.providers.parts import OpaqueSoFar, ReasoningSoFar, TextSoFar, ToolSoFar
 from streamgauge.processors.providers.refrain import Growth
@@ -39,7 +40,7 @@ _TEXT, _REASONING, _TOOL, _OTHER = (
 )
 
 
-class AnthropicMessages:
+class AnthropicMessages(Ordinary):
     """The wire API `anthropic.messages`."""
 
     name = "anthropic.messages"
@@ -55,9 +56,6 @@ class AnthropicMessages:
 
     def is_body(self, document: Document) -> bool:
         return document.get("type") == "message" and "content" in document
-
-    def event_key(self, document: Document) -> int | None:  # noqa: ARG002 - events are not numbered
-        return None
 
     def read(self, answer: Answer, event: Event, document: Document | None) -> Output:
         kind = document.get("type") if document is not None else None
@@ -104,10 +102,7 @@ class AnthropicMessages:
         return Growth(delta, field, part.pieces) if isinstance(part, TextSoFar | ReasoningSoFar | ToolSoFar) else None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
-        return False
-
-    def content_complete(self, answer: Answer) -> bool:
-        return answer.finished() or (answer.ending is not None and answer.ending.kind == "completed")
+        return False  # `message_stop` is a document like any other
 
     def usage(self, raw: Document) -> Usage:
         """The canonical reading: Anthropic's `input_tokens` leave the cache out."""

@@ -1,7 +1,8 @@
 """What a wire API must tell us, so that everything else can treat all of them alike.
 
 Each API is one module with one object that satisfies `Api`, named by one line in `registry`. An API keeps no state of
-its own: what it must remember between events stands in the `Answer`.
+its own: what it must remember between events stands in the `Answer`. `Ordinary` answers what most APIs answer alike, so
+that a module says only what is its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from streamgauge.processors.providers.refrain import Growth
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
 
-__all__ = ["MARKER", "Api", "Document"]
+__all__ = ["MARKER", "Api", "Document", "Ordinary"]
 
 MARKER: Final = b"[DONE]"  # the one payload that is no JSON; the SDKs test for it as a prefix too
 
@@ -29,6 +30,16 @@ class Api(Protocol):
 
     @property
     def operation(self) -> Operation: ...
+
+    @property
+    def text_events(self) -> frozenset[str]:
+        """Names of the events whose payload is generated text, whatever it looks like: text is never parsed."""
+        ...
+
+    @property
+    def gives_reasons(self) -> bool:
+        """Whether a choice that has ended says why: without it, a missing finish reason is nothing odd."""
+        ...
 
     def recognises(self, document: Document) -> bool:
         """Whether this event, or this whole body, can only be of this API."""
@@ -76,3 +87,35 @@ class Api(Protocol):
     def usage(self, raw: Document) -> Usage:
         """The canonical reading of a usage report."""
         ...
+
+
+class Ordinary:
+    """The answers of an API that has nothing special to say: one generation a body, which a plain body never is; no
+    numbers, no text without JSON, and an end that shows in the bytes."""
+
+    text_events: frozenset[str] = frozenset()
+    gives_reasons: bool = True
+
+    def provider_in(self, document: Document) -> str | None:  # noqa: ARG002 - no shape of events gives one away
+        return None
+
+    def is_body(self, document: Document) -> bool:  # noqa: ARG002 - a plain body reads like the last event
+        return False
+
+    def read_body(self, answer: Answer, document: Document, *, end: int) -> Output:  # noqa: ARG002 - there is none
+        return Output.NOTHING
+
+    def starts_anew(self, answer: Answer, document: Document) -> bool:  # noqa: ARG002 - nothing shows it
+        return False
+
+    def event_key(self, document: Document) -> int | None:  # noqa: ARG002 - events are not numbered
+        return None
+
+    def growth(self, answer: Answer, document: Document) -> Growth | None:  # noqa: ARG002 - always right
+        return None
+
+    def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
+        return documents_only and answer.finished()
+
+    def content_complete(self, answer: Answer) -> bool:
+        return answer.finished() or (answer.ending is not None and answer.ending.kind == "completed")

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, ErrorSeen, Output, Usage
-from streamgauge.processors.providers.api import MARKER
+from streamgauge.processors.providers.api import MARKER, Ordinary
 from streamgauge.processors.providers.chat_family import ends_with_marker, provider_in
 from streamgauge.processors.providers.chat_tools import read_function_call, read_tool_calls, settle_tools
 from streamgauge.processors.providers.chat_usage import chat_usage, note_units
@@ -45,7 +45,7 @@ _TEXT, _REASONING, _TOOL, _OTHER = (
 )
 
 
-class OpenAiChat:
+class OpenAiChat(Ordinary):
     """The wire API `openai.chat`."""
 
     name = "openai.chat"
@@ -66,9 +66,6 @@ class OpenAiChat:
         if document.get("object") == "chat.completion":  # older streams name their chunks so too
             return bool(choices) and not any("delta" in choice for choice in choices)
         return any("message" in choice and "delta" not in choice for choice in choices) and "object" not in document
-
-    def event_key(self, document: Document) -> int | None:  # noqa: ARG002 - chunks are not numbered
-        return None
 
     def read(self, answer: Answer, event: Event, document: Document | None) -> Output:
         if document is None:
@@ -123,9 +120,6 @@ class OpenAiChat:
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:
         return (documents_only or not ends_with_marker(provider)) and answer.finished()
-
-    def content_complete(self, answer: Answer) -> bool:
-        return answer.finished() or (answer.ending is not None and answer.ending.kind == "completed")
 
     def usage(self, raw: Document) -> Usage:
         return chat_usage(raw)

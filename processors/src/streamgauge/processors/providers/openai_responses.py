@@ -19,11 +19,10 @@ from collections.abc import Callable
 from typing import Final
 
 from streamgauge.processors.providers.answer import Answer, ErrorSeen, Output, Usage
-from streamgauge.processors.providers.api import MARKER
+from streamgauge.processors.providers.api import MARKER, Ordinary
 from streamgauge.processors.providers.costs import note_cost
 from streamgauge.processors.providers.errors import error_in
 from streamgauge.processors.providers.json_values import Document, count, fields, raw, text
-from streamgauge.processors.providers.refrain import Growth
 from streamgauge.processors.providers.response_items import (
     add_annotation,
     grow_item,
@@ -72,7 +71,7 @@ _TEXT, _REASONING, _TOOL, _OTHER = (
 )
 
 
-class OpenAiResponses:
+class OpenAiResponses(Ordinary):
     """The wire API `openai.responses`."""
 
     name = "openai.responses"
@@ -81,9 +80,6 @@ class OpenAiResponses:
     def recognises(self, document: Document) -> bool:
         kind = document.get("type")
         return document.get("object") == "response" or (type(kind) is str and kind.startswith("response."))
-
-    def provider_in(self, document: Document) -> str | None:  # noqa: ARG002 - no shape of events gives one away
-        return None
 
     def is_body(self, document: Document) -> bool:
         return document.get("object") == "response"
@@ -116,9 +112,6 @@ class OpenAiResponses:
         if answer.response_id is None:
             return bool(answer.choices)
         return response_id not in (None, answer.response_id)
-
-    def growth(self, answer: Answer, document: Document) -> Growth | None:  # noqa: ARG002 - its number changes too
-        return None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
         return False

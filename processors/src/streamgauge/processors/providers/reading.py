@@ -10,7 +10,8 @@ them into answers, one a generation:
 * an error is an error in whatever shape and place: in an event, beside choices, outside the grammar, as a whole body;
 * an event that was whole but for its last line end is read, and so is one that was glued to the torn half of another
   (a proxy that retries in the middle of an event); the answer is warned of;
-* a plain JSON body is one event that holds everything.
+* a plain JSON body is one event that holds everything;
+* an event whose payload is text, as its API says by the event's name, is text, whatever it looks like.
 
 Whatever the bytes are, nothing raises. What is worth saying about oddities stands in the answers' `warnings`.
 """
@@ -57,6 +58,7 @@ class Reading:
         "_numbers",
         "_outside",
         "_refused",
+        "_text_events",
         "answers",
         "api",
         "comments",
@@ -87,6 +89,7 @@ class Reading:
         self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one
         self._documents_only = documents_only
         self._refused = status is not None and status >= _STATUS_REFUSED
+        self._text_events = api.text_events if api is not None else frozenset[str]()
         self._numbers = _Numbers()
         self._outside = b""  # what stands outside the grammar of a body without events
         self._finished = False
@@ -123,6 +126,9 @@ class Reading:
         if event.piece:
             return self._read_other(event)
         self.events += 1
+        if event.name in self._text_events and self.api is not None:
+            self.answers[-1].events += 1
+            return self.api.read(self.answers[-1], event, None)
         document = decode(event.data)
         if type(document) is dict:
             return self._read_document(event, document)
@@ -323,7 +329,8 @@ class Reading:
         if not api.content_complete(answer):
             for choice in answer.choices.values():
                 choice.abandon_tools()
-        if answer.ending is not None and answer.ending.kind == "completed" and answer.choices and not answer.finished():
+        ended = answer.ending is not None and answer.ending.kind == "completed"
+        if ended and api.gives_reasons and answer.choices and not answer.finished():
             answer.warn("no_finish_reason")
 
 
