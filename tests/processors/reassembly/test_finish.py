@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from typing import Any
+
+import brotli  # type: ignore[import-untyped]
+import pytest
+import zstandard
 
 from frames_build import SECOND, WALL_US, Connection, Log, chat_events, responses_events
 from frames_facts import only, texts
@@ -114,6 +119,33 @@ def test_a_compressed_answer_is_read() -> None:
     stream = told(*frames)
     assert (texts(stream), stream.body_bytes) == (["hi"], len(sent))
     assert stream.verdict.outcome is Outcome.COMPLETED
+
+
+_CODINGS = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
+}
+
+
+@pytest.mark.parametrize("coding", _CODINGS)
+def test_a_coding_without_its_end_is_no_complete_stream(coding: str) -> None:
+    c = Connection()
+    sent = _CODINGS[coding](b"".join(chat_events("hi")))
+    stream = told(c.open(), c.head(content_encoding=coding), c.data(sent[:-1]), c.close())
+    if coding == "br":  # it has no checksum behind its last block: without its last byte a block is not whole
+        assert (stream.verdict.outcome, stream.verdict.evidence) == (Outcome.TRUNCATED, "content_coding")
+    else:
+        assert (stream.verdict.outcome, stream.verdict.evidence) == (Outcome.COMPLETED, "[DONE]")
+    assert stream.verdict.stream_complete is False
+
+
+def test_a_coding_cut_in_its_middle_says_that_it_was() -> None:
+    c = Connection()
+    sent = gzip.compress(b"".join(chat_events("hi")))
+    stream = told(c.open(), c.head(content_encoding="gzip"), c.data(sent[: len(sent) // 2]), c.close())
+    assert (stream.verdict.outcome, stream.verdict.evidence) == (Outcome.TRUNCATED, "content_coding")
 
 
 def test_a_refusal_that_nobody_read_says_so() -> None:

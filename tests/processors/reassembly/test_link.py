@@ -182,9 +182,10 @@ def test_a_hole_is_as_old_as_the_first_thing_that_is_missing() -> None:
     assert link.hole_since_us == 50
 
 
-def test_a_body_that_ends_inside_its_coding_is_short() -> None:
+def test_a_body_that_ends_inside_its_coding_did_not_end_properly() -> None:
     sent = gzip.compress(b"".join(chat_events("a")))[:-9]
-    assert closed(Connection(), sent, head={"content_encoding": "gzip"}).short
+    link = closed(Connection(), sent, head={"content_encoding": "gzip"})
+    assert (link.cut_in_coding, link.short, link.ended_properly) == (True, False, False)
 
 
 def test_a_capped_body_hides_what_decides(monkeypatch: pytest.MonkeyPatch) -> None:

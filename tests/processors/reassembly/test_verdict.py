@@ -102,6 +102,24 @@ def test_a_body_shorter_than_it_announced_is_truncated() -> None:
     )
 
 
+def test_a_body_cut_inside_its_coding_has_a_word_of_its_own() -> None:
+    assert outcome(how=How.EOF, cut_in_coding=True) == (Outcome.TRUNCATED, EndedBy.PROVIDER, "content_coding")
+    assert outcome(how=How.EOF, short=True, cut_in_coding=True)[2] == "content_length", "the cause, not its effect"
+
+
+@pytest.mark.parametrize("cut", ["short", "cut_in_coding"])
+@pytest.mark.parametrize(
+    ("how", "stream_complete"),
+    [(How.EOF, False), (How.READ_ERROR, False), (How.CLOSED_EARLY, True), (How.COLLECTED, True), (How.CRASHED, True)],
+)
+def test_a_body_the_source_broke_off_behind_the_end_is_no_complete_stream(
+    how: How, stream_complete: bool, cut: str
+) -> None:
+    verdict = judge(Facts(ending=COMPLETED, responded=True, how=how, content_complete=True, **{cut: True}))
+    assert (verdict.outcome, verdict.content_complete) == (Outcome.COMPLETED, True)
+    assert verdict.stream_complete is stream_complete
+
+
 @pytest.mark.parametrize("blind", BLINDS)
 @pytest.mark.parametrize("how", [How.EOF, How.CLOSED_EARLY, How.COLLECTED, How.SHUTDOWN])
 def test_an_end_that_only_the_bytes_explain_is_null_where_they_were_not_seen(how: How, blind: str) -> None:

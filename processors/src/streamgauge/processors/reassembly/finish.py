@@ -115,6 +115,7 @@ def _verdict(stream: Stream, links: Sequence[Link], deciding: Link, generations:
             streamed=deciding.flow.body is not None and deciding.flow.body.streamed is True,
             responded=any(link.responded for link in links),
             short=deciding.short,
+            cut_in_coding=deciding.cut_in_coding,
             blind=deciding.blind if reading is not None else Blind.NOT_SEEN,
             whole=all(link.flow.whole for link in links) and not generations.holes and not stream.lost_links,
             content_complete=reading.content_complete() if reading is not None else None,

@@ -234,10 +234,8 @@ class Link:
 
     @property
     def short(self) -> bool:
-        """Whether the body, now over, ended before the length it announced, or inside its content coding."""
+        """Whether the body, now over, ended before the length it announced."""
         flow = self.flow
-        if flow.body is not None and flow.body.cut_in_coding:
-            return True
         announced = flow.head.headers.get("content-length", "") if flow.head is not None else ""
         if not announced.isdecimal() or (self.opening is not None and self.opening.format is not Format.HTTP):
             return False
@@ -245,8 +243,13 @@ class Link:
         return int(announced[:_DIGITS_MAX]) > max(flow.body_bytes, counted or 0)
 
     @property
+    def cut_in_coding(self) -> bool:
+        """Whether the body, now over, ended inside its content coding."""
+        return self.flow.body is not None and self.flow.body.cut_in_coding
+
+    @property
     def ended_properly(self) -> bool:
-        return self.close is not None and self.close.how is How.EOF and not self.short
+        return self.close is not None and self.close.how is How.EOF and not (self.short or self.cut_in_coding)
 
     @property
     def decided(self) -> bool:

@@ -48,6 +48,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool = False  # the response was a stream, so `ending` was an event in it
     responded: bool = False  # headers or bytes came
     short: bool = False  # the body ended below the length it announced
+    cut_in_coding: bool = False  # the body ended inside its content coding
     blind: str | None = None  # one of `Blind`
     whole: bool = True  # no byte is missing
     content_complete: bool | None = None  # what the API's module says of the answer
@@ -91,6 +92,7 @@ _READ_TIMEOUT: Final = _End(Outcome.TIMED_OUT, EndedBy.CLIENT, whatever_was_sent
 _NO_RESPONSE: Final = _End(Outcome.FAILED, EndedBy.NETWORK, whatever_was_sent=True)
 _SHORT: Final = _End(Outcome.TRUNCATED, EndedBy.PROVIDER, whatever_was_sent=True)
 _OTHER_WAITS: Final = ("connect", "pool", "write")  # what a timeout before the headers may be of, besides reading
+_SOURCE_ENDS: Final = (How.EOF, How.READ_ERROR)
 _UNKNOWN: Final = _End(None, None, whatever_was_sent=False)
 
 
@@ -116,7 +118,7 @@ def _by_event(facts: Facts) -> Verdict | None:
         evidence=ending.evidence,
         evidence_offset=ending.offset,
         content_complete=_content_complete(facts) if completed else False,
-        stream_complete=completed and facts.whole,
+        stream_complete=completed and facts.whole and not _cut_off(facts),
     )
 
 
@@ -156,6 +158,8 @@ def _end(facts: Facts) -> tuple[_End, str]:
         return _NO_RESPONSE, "no_response"
     if how is How.EOF and facts.short:
         return _SHORT, "content_length"
+    if how is How.EOF and facts.cut_in_coding:
+        return _SHORT, "content_coding"
     end = _HOWS[how]
     if how is How.CLOSED_EARLY and facts.reading:  # somebody still waited for bytes: nothing had ended
         end = end._replace(whatever_was_sent=True)
@@ -173,6 +177,12 @@ def _timed_out_reading(how: How, cause: str | None) -> bool:
 
 def _refused(facts: Facts) -> bool:
     return facts.status is not None and facts.status >= _REFUSED_STATUS
+
+
+def _cut_off(facts: Facts) -> bool:
+    """Whether the source broke the body off. What a consumer that leaves behind the end marker does not read (the last
+    bytes of a coding, say) is missing to nobody."""
+    return facts.how in _SOURCE_ENDS and (facts.short or facts.cut_in_coding)
 
 
 def _content_complete(facts: Facts) -> bool | None:
