@@ -115,7 +115,8 @@ def test_a_body_cut_inside_its_coding_has_a_word_of_its_own() -> None:
 def test_a_body_the_source_broke_off_behind_the_end_is_no_complete_stream(
     how: How, stream_complete: bool, cut: str
 ) -> None:
-    verdict = judge(Facts(ending=COMPLETED, responded=True, how=how, content_complete=True, **{cut: True}))
+    facts: dict[str, Any] = {cut: True}
+    verdict = judge(Facts(ending=COMPLETED, responded=True, how=how, content_complete=True, **facts))
     assert (verdict.outcome, verdict.content_complete) == (Outcome.COMPLETED, True)
     assert verdict.stream_complete is stream_complete
 
