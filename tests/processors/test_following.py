@@ -1,7 +1,8 @@
 """Records and their contents meet again, whichever comes first, and nothing is created by looking."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,7 +84,11 @@ async def test_only_committed_emissions_are_asked_for_and_no_group_is_joined(mon
             asked.update(settings)
             super().__init__(**settings)
 
+    async def counts(_: Settings, *topics: str) -> dict[str, int]:
+        return dict.fromkeys(topics, 1)
+
     monkeypatch.setattr("streamgauge.processors.following.AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr("streamgauge.processors.following.partitions_of", counts)
     with pytest.raises(UnreachableError):
         await everything(settings_of("127.0.0.1:1"))
     assert asked["isolation_level"] == "read_committed"
@@ -149,6 +154,59 @@ async def test_a_missing_topic_is_named_and_not_created(servers: str) -> None:
     with pytest.raises(RefusalError, match="'r3' does not exist"):
         await everything(settings)
     assert any(finding.topic == "r3" for finding in await verify_topics(settings))
+
+
+@pytest.mark.broker
+async def test_topics_that_appear_while_it_connects_are_missing_or_read_but_no_mistake(
+    servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The consumer looked before the topics were made, whoever looks next sees them: one look must decide."""
+    settings = settings_of(servers, topic_records="r4", topic_contents="c4", topic_chunks="k4")
+
+    class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+        async def start(self) -> None:
+            await super().start()
+            await create_topics(settings)
+
+    monkeypatch.setattr("streamgauge.processors.following.AIOKafkaConsumer", Consumer)
+    with pytest.raises(RefusalError, match="'r4' does not exist"):
+        await everything(settings)
+    await create_topics(settings)
+    assert await everything(settings) == []
+
+
+@pytest.mark.broker
+async def test_what_the_consumer_has_not_heard_of_yet_is_read_all_the_same(
+    servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another broker of the cluster may tell it of the topics, and that one may be behind."""
+
+    class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+        async def start(self) -> None:
+            await super().start()
+            self._client.cluster._partitions.clear()
+
+    settings = settings_of(servers, topic_records="r5", topic_contents="c5", topic_chunks="k5")
+    await create_topics(settings)
+    await emit(settings, ("r5", record("a")))
+    monkeypatch.setattr("streamgauge.processors.following.AIOKafkaConsumer", Consumer)
+    (found,) = await everything(settings)
+    assert isinstance(found, Emitted)
+    assert found.record.id == "a"
+
+
+async def test_a_topic_that_is_still_being_made_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Admin:
+        async def describe_topics(self) -> list[dict[str, Any]]:
+            return [{"topic": "r6", "partitions": []}]
+
+    @asynccontextmanager
+    async def connected(_: Settings) -> AsyncGenerator[Admin]:
+        yield Admin()
+
+    monkeypatch.setattr("streamgauge.processors.engine.admin.connected", connected)
+    with pytest.raises(RefusalError, match="'r6' is being made"):
+        await everything(settings_of("127.0.0.1:1", topic_records="r6"))
 
 
 async def test_without_a_broker_the_error_says_where_it_looked() -> None:

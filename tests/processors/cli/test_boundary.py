@@ -4,6 +4,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from streamgauge.processors.broker import BrokerError
 from streamgauge.processors.cli.app import app
 from streamgauge.processors.cli.boundary import CommandError, run
+from streamgauge.processors.engine import logbook, reach
 from streamgauge.processors.engine.errors import UnreachableError
 from streamgauge.processors.settings import SettingsError
 
@@ -137,6 +140,41 @@ def test_without_a_broker_a_command_says_where_it_looked(
     code, said = ended(capsys, [*arguments, "-b", NOWHERE])
     assert code == 1
     assert NOWHERE in said
+
+
+CONNECTING = (["topics", "create"], ["topics", "verify"], ["topics", "reset", "--to", "end"], ["tail"], ["worker"])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "REACH_WITHIN_S", 0.2)
+    monkeypatch.setattr(logbook, "configure", lambda _: None)  # a worker's log is for its own process
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("arguments", CONNECTING)
+def test_a_port_that_is_silent_is_given_up_soon_and_named(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # the system takes connections, nobody reads
+        server = f"127.0.0.1:{deaf.getsockname()[1]}"
+        code, said = ended(capsys, [*arguments, "-b", server])
+    assert code == 1
+    assert f"{server!r} (PLAINTEXT): silent for 0.2 s" in said
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("arguments", CONNECTING)
+def test_a_port_that_speaks_http_is_called_so(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        code = run(app, [*arguments, "-b", f"127.0.0.1:{server.server_port}"])
+        server.shutdown()
+        thread.join()
+    said = capsys.readouterr().err.splitlines()[-1]  # before it, the server's own
+    assert code == 1
+    assert f"'127.0.0.1:{server.server_port}' (PLAINTEXT): it speaks HTTP" in said
 
 
 def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

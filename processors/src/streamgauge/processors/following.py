@@ -10,7 +10,6 @@ Nothing is created or committed: the topics must exist, and no group knows that 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -20,8 +19,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from streamgauge.processors.engine.admin import unreachable
-from streamgauge.processors.engine.errors import RefusalError
+from streamgauge.processors.engine import logbook
+from streamgauge.processors.engine.admin import partitions_of
+from streamgauge.processors.engine.reach import unreachable
 from streamgauge.processors.settings import Settings
 from streamgauge.schemas import codec
 from streamgauge.schemas.records import Contents, Record
@@ -60,8 +60,11 @@ async def follow(
 ) -> AsyncGenerator[Emitted | Unreadable]:
     """Hand on what is emitted from now on, or everything there is; `to_the_end`: and stop at what is the end now."""
     topics = [settings.topic_records, *([settings.topic_contents] if contents else [])]
-    async with _consumer(settings, topics, from_beginning=from_beginning) as consumer:
-        ends = await consumer.end_offsets(_partitions(consumer, topics)) if to_the_end else {}
+    # One look decides which topics and partitions there are: the consumer's own may be older, or another broker's.
+    counts = await partitions_of(settings, *topics)
+    partitions = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
+    async with _consumer(settings, partitions, from_beginning=from_beginning) as consumer:
+        ends = await consumer.end_offsets(partitions) if to_the_end else {}
         join = _Join(contents=contents, topic_contents=settings.topic_contents)
         while True:
             batches = await consumer.getmany(timeout_ms=POLL_MS)
@@ -78,10 +81,9 @@ async def follow(
 
 
 @asynccontextmanager
-async def _consumer(settings: Settings, topics: list[str], *, from_beginning: bool) -> AsyncGenerator[AIOKafkaConsumer]:
-    logger = logging.getLogger("aiokafka")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # what it would say, the errors below say once
+async def _consumer(
+    settings: Settings, partitions: list[TopicPartition], *, from_beginning: bool
+) -> AsyncGenerator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         **settings.client(),
         group_id=None,
@@ -89,35 +91,17 @@ async def _consumer(settings: Settings, topics: list[str], *, from_beginning: bo
         auto_offset_reset="earliest" if from_beginning else "latest",
         enable_auto_commit=False,
     )
-    try:
-        await consumer.start()
-        await _demand(consumer, topics)
-        partitions = _partitions(consumer, topics)
-        consumer.assign(partitions)
-        if not from_beginning:  # at once: what is emitted while we start is not passed over
-            await consumer.seek_to_end(*partitions)
-        yield consumer
-    except KafkaConnectionError as error:
-        raise unreachable(settings) from error
-    finally:
-        await consumer.stop()
-        logger.setLevel(level)
-
-
-async def _demand(consumer: AIOKafkaConsumer, topics: list[str]) -> None:
-    """Refuse where a topic is missing. All are listed: asked for by name, a broker may create one."""
-    present = await consumer.topics()
-    for topic in topics:
-        if topic not in present:
-            raise RefusalError(f"topic {topic!r} does not exist; 'streamgauge topics create' makes it")
-
-
-def _partitions(consumer: AIOKafkaConsumer, topics: list[str]) -> list[TopicPartition]:
-    return [
-        TopicPartition(topic, number)
-        for topic in topics
-        for number in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
+    with logbook.hushed("aiokafka"):  # what it would say, the errors below say once
+        try:
+            await consumer.start()
+            consumer.assign(partitions)
+            if not from_beginning:  # at once: what is emitted while we start is not passed over
+                await consumer.seek_to_end(*partitions)
+            yield consumer
+        except KafkaConnectionError as error:
+            raise unreachable(settings) from error
+        finally:
+            await consumer.stop()
 
 
 async def _all_read(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -19,8 +19,9 @@ from aiokafka.errors import KafkaConnectionError
 
 from streamgauge.processors.app import WorkerApp, create_app
 from streamgauge.processors.engine import logbook
-from streamgauge.processors.engine.admin import unreachable, verify_topics
+from streamgauge.processors.engine.admin import verify_topics
 from streamgauge.processors.engine.errors import EngineError, RefusalError
+from streamgauge.processors.engine.reach import unreachable
 from streamgauge.processors.settings import Settings, SettingsError
 
 __all__ = ["run_worker"]

@@ -17,10 +17,11 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 
 from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.errors import RefusalError, UnreachableError
+from streamgauge.processors.engine.reach import reach, unreachable
 from streamgauge.processors.engine.topics import Finding, Plan, Topic, judge, plans
 from streamgauge.processors.settings import Settings
 
-__all__ = ["connected", "create_topics", "partitions_of", "unreachable", "verify_topics"]
+__all__ = ["connected", "create_topics", "partitions_of", "verify_topics"]
 
 SHOWN_LOOKS: Final = 300
 LOOK_EVERY_S: Final = 0.1
@@ -63,18 +64,23 @@ async def verify_topics(settings: Settings) -> list[Finding]:
         return judge(settings, await _describe(admin, settings))
 
 
-async def partitions_of(settings: Settings) -> int:
-    """How many partitions the chunk topic has."""
+async def partitions_of(settings: Settings, *topics: str) -> dict[str, int]:
+    """How many partitions each of these topics has, all seen in one look. Raises `RefusalError` where one is missing,
+    or is shown before its partitions are, as brokers do while they make it."""
     async with connected(settings) as admin:
-        topic = (await _describe(admin, settings)).get(settings.topic_chunks)
-    if topic is None:
-        raise RefusalError(f"topic {settings.topic_chunks!r} does not exist; 'streamgauge topics create' makes it")
-    return topic.partitions
+        seen = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    for topic in topics:
+        if topic not in seen:
+            raise RefusalError(f"topic {topic!r} does not exist; 'streamgauge topics create' makes it")
+        if not seen[topic]:
+            raise RefusalError(f"topic {topic!r} is being made and has no partitions yet: try again in a moment")
+    return {topic: seen[topic] for topic in topics}
 
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
     """An admin client; what it cannot do becomes an error of the engine."""
+    await reach(settings)
     admin = AIOKafkaAdminClient(**settings.client())
     with logbook.hushed("aiokafka"):
         try:
@@ -88,16 +94,13 @@ async def connected(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
             raise unreachable(settings) from error
         except KafkaError as error:
             raise RefusalError(f"the broker at {settings.bootstrap_servers!r} refuses: {_words(error)}") from error
+        except TimeoutError as error:  # of the client, which goes on with the addresses the broker gave it
+            raise UnreachableError(
+                f"a broker answers at {settings.bootstrap_servers!r}, but not at the addresses it names for the "
+                "cluster: are its advertised.listeners right, and can they be reached from here?"
+            ) from error
         finally:
             await admin.close()
-
-
-def unreachable(settings: Settings) -> UnreachableError:
-    """No broker answers: where, and what to look at."""
-    return UnreachableError(
-        f"no broker answers at {settings.bootstrap_servers!r} ({settings.security_protocol}): is it running, and is "
-        "bootstrap_servers right?"
-    )
 
 
 def _words(error: KafkaError) -> str:

@@ -43,10 +43,11 @@ class _Clients(NamedTuple):
 async def reset(settings: Settings, to: Place) -> list[str]:
     """Move every partition there, and say where each stands now, one line each."""
     await _refuse_members(settings)
-    partitions = range(await partitions_of(settings))
+    chunks = settings.topic_chunks
+    partitions = range((await partitions_of(settings, chunks))[chunks])
     lines: list[str] = []
     async with _clients(settings) as clients:
-        clients.group.assign([TopicPartition(settings.topic_chunks, partition) for partition in partitions])
+        clients.group.assign([TopicPartition(chunks, partition) for partition in partitions])
         for partition in partitions:
             offset = await _place(clients, settings, partition, to)
             if offset is None:
@@ -54,7 +55,7 @@ async def reset(settings: Settings, to: Place) -> list[str]:
                 continue
             if to != "ledger":
                 await _begin(clients, settings, partition, offset)
-            await clients.group.commit({TopicPartition(settings.topic_chunks, partition): offset})
+            await clients.group.commit({TopicPartition(chunks, partition): offset})
             lines.append(f"partition {partition}: offset {offset}")
     return lines
 
