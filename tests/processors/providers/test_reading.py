@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from event_stream_build import event, exception
 from sse_play import DONE, choices, play, play_body, said, sse
 from streamgauge.processors.providers.answer import Output
 from streamgauge.processors.providers.reading import Reading
@@ -153,6 +154,8 @@ def test_stray_lines_are_said_and_are_no_error() -> None:
         (b"broke\n", None, "broke"),
         (b'data: {"error":{"message":"broke"}}\n\n', "text/event-stream", "broke"),
         (b'data: {"message":"broke"}\n\n', "text/event-stream", "broke"),
+        (b'{"message":"broke"}', "application/vnd.amazon.eventstream", "broke"),
+        (exception("e", {"Message": "broke"}), "application/vnd.amazon.eventstream", "broke"),
     ],
 )
 def test_a_refusal_says_why_whatever_its_body(name: str | None, body: bytes, content_type: str, message: str) -> None:
@@ -175,6 +178,61 @@ def test_a_stream_under_the_content_type_of_json_is_read() -> None:
     behind = play(b'{"error": {"message": "broke"}}\n\n' + DONE, api="openai.chat", content_type="application/json")
     assert behind.ending is not None
     assert behind.ending.kind == "failed"
+
+
+# ---------------------------------------------------------------------- binary messages
+
+
+BINARY = "application/vnd.amazon.eventstream"
+
+
+def test_an_exception_of_the_framing_is_an_error() -> None:
+    told = {"message": "slow down", "originalStatusCode": 429}
+    body = event("a", {"type": "ping"}) + exception("throttlingException", told)
+    reading = play(body, content_type=BINARY, api="anthropic.messages")
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.ending.evidence, reading.ending.offset) == ("failed", "exception", len(body))
+    error = reading.answer.error
+    assert error is not None
+    assert (error.type, error.message, error.status, error.out_of_grammar) == (
+        "throttlingException",
+        "slow down",
+        429,
+        False,
+    )
+    assert (reading.events, reading.answer.events, reading.damaged) == (2, 2, False)
+
+
+def test_an_exception_without_words_is_an_error_too() -> None:
+    reading = play(exception("", b""), content_type=BINARY)
+    assert reading.answer.error is not None
+    assert (reading.answer.error.type, reading.answer.error.message) == ("text body", None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_message_whose_checksum_is_wrong_is_damage_and_no_error(first: bool) -> None:
+    ping, damaged = event("a", {"type": "ping"}), event("b", {"error": "x"})[:-1] + b"?"
+    body = damaged + ping if first else ping + damaged + ping
+    reading = play(body, content_type=BINARY, api="anthropic.messages")
+    assert (reading.damaged, reading.answer.warnings, reading.ending) == (True, ["damaged"], None)
+    assert reading.unknown_events == 0
+
+
+def test_a_cut_message_is_a_tail_of_which_nothing_is_read() -> None:
+    reading = play(event("a", {"type": "ping"}) + event("b", CHAT)[:-1], content_type=BINARY)
+    assert (reading.events, reading.damaged, reading.answer.warnings) == (1, False, ["tail_unterminated"])
+
+
+@pytest.mark.parametrize(("error", "evidence"), INVISIBLE)
+def test_errors_in_plain_text_between_messages_are_errors(error: bytes, evidence: str) -> None:
+    ping = event("a", {"type": "ping"})
+    for body in (ping + error, ping + error + ping):
+        reading = play(body, content_type=BINARY, api="anthropic.messages")
+        assert reading.ending is not None
+        assert (reading.ending.kind, reading.ending.evidence) == ("failed", evidence)
+        assert (reading.answer.warnings, reading.damaged) == ([], False)
+    stray = play(ping + b"stray\n" + ping, content_type=BINARY, api="anthropic.messages")
+    assert (stray.answer.warnings, stray.damaged, stray.ending) == (["outside_grammar"], False, None)
 
 
 # ---------------------------------------------------------------------- objects
@@ -388,6 +446,9 @@ def test_no_documents_whatever_make_it_raise(name: str | None, documents: list[A
                 b"[1]",
                 b"data: {}data: {}\n\n",
                 b'{"error":',
+                event("e", CHAT),
+                event("e", CHAT)[:-9],
+                exception("x", {"message": "broke"}),
             ]
         ),
         max_size=12,

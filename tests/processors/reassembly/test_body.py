@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from event_stream_build import event, exception
 from frames_build import Connection, chat_events
 from streamgauge.processors.reassembly.body import Body
 from streamgauge.schemas.framing.events import Event, Piece
@@ -54,6 +55,7 @@ def test_how_the_bytes_are_split_never_shows(at: list[int], encoding: str | None
         (None, b"data: x", Framing.SSE),
         (None, b'\xef\xbb\xbf{"a":1}', Framing.JSON),
         ("application/x-ndjson", b"{}\n", Framing.NDJSON),
+        (None, b"\x00\x00\x00\x10", Framing.EVENT_STREAM),
     ],
 )
 def test_what_a_body_is_shows_in_its_headers_and_first_byte(
@@ -117,6 +119,18 @@ def test_the_rest_of_a_torn_event_is_no_tail_either() -> None:
     target.feed(EVENTS[1])
     target.skip()
     assert read(target, b'"content":"x"}}]}') == []
+
+
+def test_of_binary_messages_the_rest_of_a_torn_one_is_dropped_and_no_error_is() -> None:
+    whole = event("one")
+    target = body("application/vnd.amazon.eventstream")
+    before = [*target.feed(whole + whole[:20]), *target.skip()]
+    assert [piece.piece for piece in before] == [Piece.EVENT, Piece.TAIL]
+    behind = read(target, whole[30:] + exception("broke"))
+    assert [(piece.piece, piece.name) for piece in behind] == [(Piece.FAULT, "broke")]
+    torn = body("application/vnd.amazon.eventstream")
+    torn.skip()
+    assert [piece.name for piece in read(torn, exception("broke"))] == ["broke"]
 
 
 def test_a_torn_line_of_ndjson_is_dropped() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from event_stream_build import event
 from frames_build import Connection, chat_events
 from streamgauge.processors.measures.timing import Gaps
 from streamgauge.processors.reassembly.flow import Flow
@@ -117,6 +118,16 @@ def test_a_hole_without_chunks_hides_nothing(run: Run) -> None:
     run.flow.pass_hole()
     run.flow.end(run.link.close())
     assert (run.flow.whole, run.flow.hidden) == (True, None)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00\x00"])
+def test_damaged_bytes_are_as_good_as_missing(damage: bytes) -> None:
+    run = Run()
+    run.flow.head = run.link.head(200, "application/vnd.amazon.eventstream")
+    run.read(event("one"), damage, event("two"))
+    run.flow.end(run.link.close())
+    assert run.flow.whole is not bool(damage)
+    assert run.flow.events == 2
 
 
 def test_chunks_that_overlap_are_read_once(run: Run) -> None:

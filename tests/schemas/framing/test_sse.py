@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.framing.sse import SseFramer
 
-EVENT, COMMENT, OUTSIDE, TAIL = Piece
+EVENT, COMMENT, OUTSIDE, TAIL, *_ = Piece
 
 
 def cut(body: bytes, *, at: list[int] | None = None, event_bytes_max: int = 1 << 20) -> list[Event]:

@@ -8,6 +8,7 @@
                                                       an error, by the status or the event's name
     [{"error": {…}}]                                  Gemini without SSE
     error: {…}                                        llama.cpp's field line, outside the event grammar
+    {"message", "originalStatusCode", …}              Bedrock: an exception of the event stream, named by its framing
     <html>…                                           a proxy's page
 
 Nothing is an error because it looks unusual: a shape is either unmistakable, or its place says that it is one.
@@ -18,10 +19,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+import msgspec
+
 from streamgauge.processors.providers.answer import ErrorSeen
 from streamgauge.processors.providers.json_values import Document, count, decode, fields, raw, text
 
-__all__ = ["error_in", "error_of", "error_outside", "error_page"]
+__all__ = ["error_in", "error_named", "error_of", "error_outside", "error_page"]
 
 _MESSAGE_CHARACTERS_MAX: Final = 2000  # of the message; `raw` has the whole
 _RAW_BYTES_MAX: Final = 64 * 1024
@@ -39,7 +42,7 @@ _MESSAGES: Final = (
     "error_description",
     "reason",
 )
-_STATUSES: Final = ("status_code", "http_status", "statusCode", "status", "code")
+_STATUSES: Final = ("status_code", "http_status", "statusCode", "originalStatusCode", "status", "code")
 
 
 def error_in(document: Document) -> ErrorSeen | None:
@@ -78,6 +81,13 @@ def error_outside(data: bytes) -> tuple[ErrorSeen, str] | None:
     if _PAGE.match(stripped):
         return error_page(stripped), "html page"
     return None
+
+
+def error_named(name: str, payload: bytes) -> ErrorSeen:
+    """The error of an event whose framing calls it one, and names its type: an exception of Amazon's event stream."""
+    value = decode(payload)
+    found = error_page(payload) if value is None else error_of(value)
+    return msgspec.structs.replace(found, type=name or found.type)
 
 
 def error_page(body: bytes, *, status: int | None = None) -> ErrorSeen:

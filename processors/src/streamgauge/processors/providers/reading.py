@@ -27,7 +27,7 @@ import msgspec
 
 from streamgauge.processors.providers.answer import Answer, Ending, Output
 from streamgauge.processors.providers.api import MARKER, Api
-from streamgauge.processors.providers.errors import error_in, error_of, error_outside, error_page
+from streamgauge.processors.providers.errors import error_in, error_named, error_of, error_outside, error_page
 from streamgauge.processors.providers.json_values import Document, decode
 from streamgauge.processors.providers.refrain import Refrain, learn
 from streamgauge.processors.providers.registry import recognise
@@ -63,6 +63,7 @@ class Reading:
         "api",
         "comments",
         "conflicts",
+        "damaged",
         "duplicates",
         "end",
         "events",
@@ -85,6 +86,7 @@ class Reading:
         self.comments = 0
         self.duplicates = 0
         self.conflicts = 0
+        self.damaged = False  # bytes are missing, or other ones than were sent
         self.end = 0  # offset behind the last piece
         self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one
         self._documents_only = documents_only
@@ -242,8 +244,28 @@ class Reading:
                 return _NOTHING
             case Piece.OUTSIDE:
                 return self._read_outside(event.data, end=event.end)
+            case Piece.DAMAGED:
+                return self._read_damaged(event)
+            case Piece.FAULT:
+                return self._read_fault(event)
             case _:
                 return self._read_tail(event)
+
+    def _read_fault(self, event: Event) -> Output:
+        """An event the framing calls an error."""
+        self.events += 1
+        answer = self.answers[-1]
+        answer.events += 1
+        answer.fail(error_named(event.name, event.data), "exception", offset=event.end)
+        return _NOTHING
+
+    def _read_damaged(self, event: Event) -> Output:
+        """Bytes of a binary framing that are no event: plain text after all, which holds no NUL, or damage."""
+        if b"\x00" not in event.data:
+            return self._read_outside(event.data, end=event.end)
+        self.damaged = True
+        self.answers[-1].warn("damaged")
+        return _NOTHING
 
     def _read_outside(self, data: bytes, *, end: int) -> Output:
         """Bytes the grammar has no place for: an error, an event behind a torn one, or something to warn of."""
@@ -264,6 +286,8 @@ class Reading:
         """What was open when the body ended: an event that is whole but for its line end counts."""
         self.answers[-1].warn("tail_unterminated")
         data = event.data
+        if data.startswith(b"\x00"):  # half of a binary message says nothing
+            return _NOTHING
         if data.lstrip()[:1] not in (b"{", b"["):
             return self._read_block(data + b"\n\n", end=event.end)
         if error_outside(data) is None and _is_whole(data):  # a line of NDJSON, or a plain body

@@ -35,6 +35,7 @@ _FRAMINGS: Final[dict[str, Framing]] = {
     "application/jsonl": Framing.NDJSON,
     "application/x-jsonlines": Framing.NDJSON,
     "application/stream+json": Framing.NDJSON,
+    "application/vnd.amazon.eventstream": Framing.EVENT_STREAM,
 }
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
@@ -76,7 +77,8 @@ def detect(
 
 
 def _framing(content_type: str | None, body_start: bytes) -> Framing:
-    """The framing by content type; where that says nothing of streams, the first byte tells a document from a stream.
+    """The framing by content type; where that says nothing of streams, the first byte tells a document from a stream,
+    and a stream of text from a binary one.
 
     An SSE body whose content type says JSON is recorded (a proxy's), and JSON under SSE is common (errors): the framer
     of SSE keeps such bytes, so the type is believed there.
@@ -88,4 +90,4 @@ def _framing(content_type: str | None, body_start: bytes) -> Framing:
     first = body_start.lstrip(_BLANK)[:1]
     if first in (b"{", b"[", b"<") or (not first and media.endswith("json")):
         return Framing.JSON
-    return Framing.SSE
+    return Framing.EVENT_STREAM if first == b"\x00" else Framing.SSE

@@ -198,7 +198,7 @@ class Body:
         if piece.piece is Piece.EVENT:
             lines = self.detected is not None and self.detected.framing is Framing.NDJSON
             return lines and not piece.data.startswith(b"{")
-        return piece.piece is not Piece.COMMENT
+        return piece.piece not in (Piece.COMMENT, Piece.FAULT)
 
 
 def _inflater(opening: Open | None, head: Head | None, bytes_max: int) -> Inflater | None:

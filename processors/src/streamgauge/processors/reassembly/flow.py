@@ -142,8 +142,9 @@ class Flow:
         elif total is None and self._behind_hole:
             self._lose(Blind.NOT_SEEN)
         self._take_all(self._body().finish)
-        if self.reading is None:
-            self._begin_reading()
+        reading = self.reading or self._begin_reading()
+        if reading.damaged:
+            self.whole = False
 
     # ------------------------------------------------------------------ chunks
 

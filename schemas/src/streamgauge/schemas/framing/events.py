@@ -20,14 +20,16 @@ class Piece(IntEnum):
     COMMENT = 1  # a sign of life without payload
     OUTSIDE = 2  # bytes the grammar does not know
     TAIL = 3  # what stood after the last complete event when the body ended
+    FAULT = 4  # a whole event that the framing itself calls an error
+    DAMAGED = 5  # bytes of a binary framing that are no event, or have become none
 
 
 class Event(NamedTuple):
     """One piece of a body.
 
-    `data` is an event's payload, a comment's text; of `OUTSIDE` and `TAIL` the bytes as they came. `end` is the offset
-    behind the piece in the body as it stood after content decoding. `name` is the SSE event name, `id` the last event
-    id; both are "" where the framing has none.
+    `data` is an event's payload, a comment's text; of `OUTSIDE`, `DAMAGED` and `TAIL` the bytes as they came. `end` is
+    the offset behind the piece in the body as it stood after content decoding. `name` is the event's name, of a `FAULT`
+    the error's type, `id` the last event id; both are "" where the framing has none.
     """
 
     piece: Piece

@@ -1,15 +1,17 @@
 """The framings, by name: how the body of a response is cut into events.
 
-SSE       text/event-stream: what nearly all providers stream
-JSON      one JSON document, whole when the body ends
-NDJSON    one JSON document a line
-OBJECTS   one JSON document a chunk: the shim's manual streams, where no bytes were seen
+SSE           text/event-stream: what nearly all providers stream
+JSON          one JSON document, whole when the body ends
+NDJSON        one JSON document a line
+EVENT_STREAM  binary messages with checksums: Amazon
+OBJECTS       one JSON document a chunk: the shim's manual streams, where no bytes were seen
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from streamgauge.schemas.framing.event_stream import EventStreamFramer
 from streamgauge.schemas.framing.events import Framer
 from streamgauge.schemas.framing.json_body import JsonBody
 from streamgauge.schemas.framing.ndjson import NdjsonFramer
@@ -25,6 +27,7 @@ class Framing(StrEnum):
     SSE = "sse"
     JSON = "json"
     NDJSON = "ndjson"
+    EVENT_STREAM = "event_stream"
     OBJECTS = "objects"
 
 
@@ -37,5 +40,6 @@ _FRAMERS: dict[Framing, type[Framer]] = {
     Framing.SSE: SseFramer,
     Framing.JSON: JsonBody,
     Framing.NDJSON: NdjsonFramer,
+    Framing.EVENT_STREAM: EventStreamFramer,
     Framing.OBJECTS: ObjectsFramer,
 }
