@@ -5,8 +5,8 @@
                                                                                              ▼ `expected`
 
 The tap sees the recorded method, URL and request body; the bytes come from the local server in reads drawn by a seed.
-Text and tools are compared wherever the recording holds evidence for them, finish and usage everywhere. A difference
-is either a rule in `corpus_check.EXCEPTIONS`, which names its source, or a failure.
+The sinks are read when the worker has nothing open any more (its group stands at the end of the log), so what they hold
+is all there will be: of every recording exactly one record, and no dead letter.
 
 The last line sums up; the exit code is 1 if anything differs, 2 if there is nothing to play.
 """
@@ -15,39 +15,44 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import gzip
 import json
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
-from rich.console import Console
-from rich.table import Table
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from corpus_check import CANONICAL, EXCEPTIONS, Seen, differences
+from corpus_file import Recording, load
+from corpus_report import report
 from recorded_server import HEADER_RECORDING, RecordedServer, Rerouted
 from streamgauge.processors.demo.river import River
 from streamgauge.processors.following import Emitted, follow
 from streamgauge.processors.providers import registry
+from streamgauge.processors.settings import Settings
 from streamgauge.producers import Gauge
 
-Recording = dict[str, Any]
-
-WITHIN_S: Final = 120.0  # for the last record to arrive
-GROUPS: Final = ("text", "tools", "finish", "usage", "usage_canonical", "choices")
-EVIDENCE: Final = {"text": "text", "tools": "tool_calls"}  # groups compared only where somebody confirmed them
+WITHIN_S: Final = 120.0  # for the last stream to close
+LOOK_EVERY_S: Final = 0.2
+TAG: Final = "recording"
 # Where a recording does not say where it came from, the front door of its API.
 FRONT_DOORS: Final = {
     "openai.chat": "https://api.openai.com/v1/chat/completions",
     "openai.responses": "https://api.openai.com/v1/responses",
     "anthropic.messages": "https://api.anthropic.com/v1/messages",
 }
+
+
+class Played(NamedTuple):
+    """What came out of the river."""
+
+    emitted: Mapping[str, list[Emitted]]  # by recording, "" for what belongs to none
+    dead_letters: int
+    all_closed: bool  # within the time given
 
 
 def main() -> int:
@@ -57,50 +62,47 @@ def main() -> int:
     parser.add_argument("--show", action="store_true", help="print both sides of every difference")
     arguments = parser.parse_args()
     try:
-        recordings = list(read(arguments.corpus))
-    except (OSError, ValueError, KeyError) as error:
+        recordings = list(load(arguments.corpus))
+    except (OSError, msgspec.MsgspecError) as error:
         return _say(f"cannot read recordings from {str(arguments.corpus)!r}: {error}")
-    playable = [recording for recording in recordings if registry.by_name(recording["api"]) is not None]
+    playable = [recording for recording in recordings if registry.by_name(recording.api) is not None]
     if not playable:
         return _say(f"no recording in {str(arguments.corpus)!r} is of an API that is supported")
-    emitted = play(playable)
-    return report(playable, emitted, left_out=len(recordings) - len(playable), show=arguments.show)
+    played = play(playable)
+    left_out = len(recordings) - len(playable)
+    code = report(playable, played.emitted, dead_letters=played.dead_letters, left_out=left_out, show=arguments.show)
+    if not played.all_closed:
+        _say(f"streams were still open after {WITHIN_S:g} s")
+        return 1
+    return code
 
 
 def _say(line: str) -> int:
+    """A line about us; the exit code where it ends the run."""
     sys.stderr.write(f"make corpus: {line}\n")
     return 2
 
 
-def read(corpus: Path) -> Iterable[Recording]:
-    """The recordings of a file, one JSON object a line, gzipped or not."""
-    raw = corpus.read_bytes()
-    for line in (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).splitlines():
-        recording = json.loads(line)
-        recording["body"] = base64.b64decode(recording["body_base64"])
-        yield recording
-
-
-def play(recordings: list[Recording]) -> dict[str, Emitted]:
-    """Send every recording down the river; what was emitted, by recording."""
-    with River() as river, RecordedServer({recording["id"]: recording for recording in recordings}) as server:
+def play(recordings: list[Recording]) -> Played:
+    """Send every recording down the river; what came out of it."""
+    with River() as river, RecordedServer({recording.id: recording for recording in recordings}) as server:
         river.await_worker()
         bootstrap = river.settings.bootstrap_servers
         with Gauge(bootstrap_servers=bootstrap, tenant="corpus", topic=river.settings.topic_chunks) as gauge:
             with httpx.Client(transport=Rerouted(server.port)) as client:
                 gauge.instrument(client)
                 for recording in recordings:
-                    with gauge.context(tags={"recording": recording["id"]}):
+                    with gauge.context(tags={TAG: recording.id}):
                         request(client, recording)
             if not gauge.flush(60):
                 raise RuntimeError(f"not everything reached the broker: {gauge.counters}")
-        return asyncio.run(_collect(river, {recording["id"] for recording in recordings}))
+        return asyncio.run(_collect(river.settings))
 
 
 def request(client: httpx.Client, recording: Recording) -> None:
     """Ask for the recording as it was asked for, and read it to its end."""
-    asked = recording["request"] or {}
-    headers = {HEADER_RECORDING: recording["id"], "content-type": "application/json"}
+    asked = recording.request or {}
+    headers = {HEADER_RECORDING: recording.id, "content-type": "application/json"}
     method = str(asked.get("method") or "POST").upper()
     body = json.dumps(asked.get("body") or {}).encode()
     with client.stream(method, url_of(recording), content=body, headers=headers) as response:
@@ -110,89 +112,41 @@ def request(client: httpx.Client, recording: Recording) -> None:
 
 def url_of(recording: Recording) -> str:
     """Where the recording came from; a host its publisher blanked out becomes a name that can stand in a URL."""
-    url = str((recording["request"] or {}).get("url") or "")
+    url = recording.url or ""
     url = url.replace("<", "").replace(">", "").replace("_", "-") if "<" in url else url
     if url and "://" not in url:
         url = f"https://{url}"
-    return url if urlsplit(url).hostname else FRONT_DOORS[recording["api"]]
+    return url if urlsplit(url).hostname else FRONT_DOORS[recording.api]
 
 
-async def _collect(river: River, wanted: set[str]) -> dict[str, Emitted]:
-    found: dict[str, Emitted] = {}
-    deadline = time.monotonic() + WITHIN_S
-    async for emitted in follow(river.settings, contents=True, from_beginning=True):
-        if isinstance(emitted, Emitted):
-            found[emitted.record.tags.get("recording", "")] = emitted
-        if wanted <= found.keys() or time.monotonic() > deadline:
-            break
-    return found
+async def _collect(settings: Settings) -> Played:
+    """What stands in the sinks when nothing is open any more."""
+    group = AIOKafkaConsumer(**settings.client(), group_id=settings.group, enable_auto_commit=False)
+    async with group:
+        all_closed = await _all_closed(group, settings)
+        dead = await group.end_offsets(_partitions(settings.topic_dead, settings))
+    emitted = defaultdict[str, list[Emitted]](list)
+    async for one in follow(settings, contents=True, from_beginning=True, to_the_end=True):
+        if isinstance(one, Emitted):
+            emitted[one.record.tags.get(TAG, "")].append(one)
+    return Played(emitted, sum(dead.values()), all_closed)
 
 
-def report(recordings: list[Recording], emitted: Mapping[str, Emitted], *, left_out: int, show: bool) -> int:
-    """Print a table per API with denominators, the exceptions, what differs, and the sum; the exit code."""
-    compared: Counter[tuple[str, str]] = Counter()
-    agreed: Counter[tuple[str, str]] = Counter()
-    wrong: list[tuple[Recording, str, tuple[Any, Any]]] = []
-    for recording in recordings:
-        found = differences(recording["id"], recording["expected"], seen(emitted.get(recording["id"])))
-        for group in groups_of(recording):
-            cell = (recording["api"], group)
-            compared[cell] += 1
-            if group in found:
-                wrong.append((recording, group, found[group]))
-            else:
-                agreed[cell] += 1
-    console = Console(width=110)
-    console.print(_table(recordings, compared, agreed))
-    for (recording_id, group), rule in EXCEPTIONS.items():
-        console.print(f"exception: {recording_id} {group}: {rule}", markup=False)
-    for recording, group, (expected, got) in wrong:
-        console.print(f"differs: {recording['api']} {recording['id']} {group}", markup=False)
-        if show:
-            console.print(f"  expected {expected!r:.600}\n  got      {got!r:.600}", markup=False)
-    streams = len({recording["id"] for recording, *_ in wrong})
-    print(  # noqa: T201 - the result of the command
-        f"{len(recordings)} recordings played, {left_out} of other APIs left out, {sum(agreed.values())} of "
-        f"{sum(compared.values())} comparisons agree, {streams} recordings differ, {len(EXCEPTIONS)} exceptions"
-    )
-    return 1 if wrong else 0
+async def _all_closed(group: AIOKafkaConsumer, settings: Settings) -> bool:
+    """Wait until the group stands at the end of all that was sent: it commits no offset of an open stream."""
+    ends = await group.end_offsets(_partitions(settings.topic_chunks, settings))
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            for partition, end in ends.items():
+                while end > 0 and (await group.committed(partition) or 0) < end:  # noqa: ASYNC110 - another process commits
+                    await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        return False
+    return True
 
 
-def groups_of(recording: Recording) -> list[str]:
-    """What is compared of this recording."""
-    expected, evidence = recording["expected"], recording["evidence"]
-    groups = [group for group in GROUPS if group not in EVIDENCE or evidence.get(EVIDENCE[group])]
-    return [group for group in groups if group != "choices" or expected.get("choices")]
-
-
-def seen(emitted: Emitted | None) -> Seen:
-    """What was made of a recording; nothing where no record came."""
-    if emitted is None or emitted.contents is None:
-        return Seen(response_id="no record came")
-    record, contents = emitted.record, emitted.contents
-    last = max((choice.generation for choice in contents.choices), default=0)
-    return Seen(
-        choices=[choice for choice in contents.choices if choice.generation == last],
-        usage_raw=json.loads(bytes(contents.usage_raw)),
-        usage={
-            name: getattr(record, f"usage_{name}")
-            for name in CANONICAL
-            if f"usage_{name}" not in record.usage_estimated
-        },
-        response_id=record.response_id,
-    )
-
-
-def _table(recordings: list[Recording], compared: Counter[tuple[str, str]], agreed: Counter[tuple[str, str]]) -> Table:
-    table = Table(title="records equal to what the recordings say")
-    table.add_column("api")
-    table.add_column("recordings", justify="right")
-    for group in GROUPS:
-        table.add_column(group, justify="right")
-    for api, count in sorted(Counter(recording["api"] for recording in recordings).items()):
-        cells = [f"{agreed[api, group]}/{compared[api, group]}" if compared[api, group] else "-" for group in GROUPS]
-        table.add_row(api, str(count), *cells)
-    return table
+def _partitions(topic: str, settings: Settings) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition) for partition in range(settings.partitions)]
 
 
 if __name__ == "__main__":

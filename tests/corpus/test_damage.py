@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from corpus_file import CORPUS, Recording, recordings
+from corpus_file import Recording, needs_recordings, of_each, recordings
 from corpus_reading import events, read
 from sse_play import DONE, said, sse, tools
 from streamgauge.processors.providers.answer import Answer
@@ -23,8 +23,6 @@ from streamgauge.schemas.framing.kinds import framer
 APIS = ("openai.chat", "openai.responses", "anthropic.messages")
 SEED = 7
 RECORDINGS = recordings(*APIS)
-
-pytestmark = pytest.mark.skipif(not RECORDINGS, reason=f"no recorded streams at {CORPUS}")
 
 ERROR = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
 GEMINI = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
@@ -81,7 +79,7 @@ def told(answer: Answer) -> tuple[Any, ...]:
     return (answer.response_id, said(answer), calls, answer.finish_reasons(), answer.usage_raw)
 
 
-@pytest.mark.parametrize("api", APIS)
+@of_each(APIS)
 def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> None:
     for recording, rng in of(api):
         whole = read(recording)
@@ -101,7 +99,7 @@ def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> No
                 assert cut < whole.ending.offset, at
 
 
-@pytest.mark.parametrize("api", APIS)
+@of_each(APIS)
 def test_an_error_at_any_border_decides_unless_the_end_came_before_it_and_what_was_seen_stays(api: str) -> None:
     for recording, rng in of(api):
         parts = events(recording.body)
@@ -127,6 +125,7 @@ def test_an_error_at_any_border_decides_unless_the_end_came_before_it_and_what_w
                 assert reading.answer.finish_reasons() == good.answer.finish_reasons(), at
 
 
+@needs_recordings("openai.responses")
 def test_repeated_events_of_a_response_are_dropped_and_counted() -> None:
     numbered = [(r, rng) for r, rng in of("openai.responses") if "sequence" in r.expected]
     assert numbered
@@ -141,7 +140,7 @@ def test_repeated_events_of_a_response_are_dropped_and_counted() -> None:
             assert len(reading.answers) == 1
 
 
-@pytest.mark.parametrize("api", APIS)
+@of_each(APIS)
 @pytest.mark.parametrize("torn", [False, True], ids=["at a border", "in an event"])
 def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool) -> None:
     found = [recording for recording in RECORDINGS if recording.api == api]
@@ -164,6 +163,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
     assert played > 50
 
 
+@needs_recordings(*APIS)
 def test_interleaved_streams_do_not_touch_each_other() -> None:
     for one, other in zip(RECORDINGS[0:60:2], RECORDINGS[1:60:2], strict=True):
         rng = random.Random(f"{SEED}:{one.id}")

@@ -4,38 +4,95 @@ Works on finished values alone (choices as the contents hold them, usage as the 
 whole system are held to the same. A comparison names the groups that differ; nothing is forgiven but what stands here:
 
 * tool arguments are compared as JSON where they are JSON;
-* a zero the expectation leaves out may be stated, and so may be null;
-* usage is compared without its nulls.
+* the provider's usage report is compared without its nulls;
+* of the canonical usage, expectations leave zeros out: where one does, the report itself decides between a zero
+  (a field of it states the number) and null (none does).
+
+What a rule decides otherwise than the expectation stands in `EXCEPTIONS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from corpus_file import Recording
 from streamgauge.schemas.records import Choice, Reasoning, Refusal, Text, ToolCall
 
-__all__ = ["CANONICAL", "EXCEPTIONS", "Seen", "differences"]
+__all__ = ["CANONICAL", "EXCEPTIONS", "Exempt", "Seen", "differences", "exemption"]
 
-CANONICAL = ("input", "output", "total", "cache_read", "cache_write", "reasoning")
-EXCEPTIONS: dict[tuple[str, str], str] = {}  # (recording id, group): the rule that decides otherwise, with its source
+# Where the numbers stand in providers' reports: any of these fields, wherever it stands, states the canonical one.
+CANONICAL: Final[dict[str, frozenset[str]]] = {
+    "input": frozenset({"prompt_tokens", "input_tokens", "total_input_tokens", "promptTokenCount", "inputTokens"}),
+    "output": frozenset({"completion_tokens", "output_tokens", "total_output_tokens", "candidatesTokenCount"})
+    | {"outputTokens"},
+    "total": frozenset({"total_tokens", "totalTokenCount", "totalTokens"}),
+    "cache_read": frozenset({"cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"})
+    | {"total_cached_tokens", "cachedContentTokenCount", "cacheReadInputTokens"},
+    "cache_write": frozenset({"cache_write_tokens", "cache_creation_input_tokens", "cacheWriteInputTokens"}),
+    "reasoning": frozenset({"reasoning_tokens", "thinking_tokens", "total_thought_tokens", "thoughtsTokenCount"}),
+}
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What was made of a recording."""
 
-    choices: Sequence[Choice] = ()  # of the last generation
-    usage_raw: dict[str, Any] | None = None
-    usage: dict[str, int | None] = {}  # canonical, by the names in CANONICAL
-    response_id: str | None = None
+    outcome: str | None
+    choices: Sequence[Choice]  # of the last generation
+    usage_raw: dict[str, Any] | None
+    usage: dict[str, int | None]  # canonical, by the names in CANONICAL
+    response_id: str | None
 
 
-def differences(recording_id: str, expected: dict[str, Any], seen: Seen) -> dict[str, tuple[Any, Any]]:
+class Exempt(NamedTuple):
+    """A rule that decides otherwise than an expectation, wherever it applies."""
+
+    api: str
+    group: str
+    applies: Callable[[Recording], bool]
+    rule: str  # with its source
+
+
+def _ids_rotate(recording: Recording) -> bool:
+    """Most chunks bring an id that no chunk before them had."""
+    ids = list(_ids(recording.body))
+    return len(set(ids)) > max(2, len(ids) // 2)
+
+
+def _ids(body: bytes) -> Iterator[Any]:
+    for line in body.splitlines():
+        with suppress(msgspec.DecodeError, AttributeError):
+            yield msgspec.json.decode(line.removeprefix(b"data:")).get("id")
+
+
+EXCEPTIONS: Final = (
+    Exempt(
+        "openai.chat",
+        "response_id",
+        _ids_rotate,
+        "where every chunk has another id (Groq's compound systems), the first one is the response's: no other can be "
+        "told while it streams, and a stream's identity is its connection (docs/providers.md)",
+    ),
+)
+
+
+def exemption(recording: Recording, group: str) -> Exempt | None:
+    """The rule by which this recording may differ here."""
+    for exempt in EXCEPTIONS:
+        if (exempt.api, exempt.group) == (recording.api, group) and exempt.applies(recording):
+            return exempt
+    return None
+
+
+def differences(recording: Recording, seen: Seen) -> dict[str, tuple[Any, Any]]:
     """By group: what was expected and what was seen, where they differ."""
+    expected = recording.expected
     first = min(seen.choices, key=lambda choice: choice.index, default=Choice(index=0))
     pairs = {
+        "outcome": _outcome(expected, seen.outcome),
         "text": (expected.get("text") or "", _said(first, Text)),
         "reasoning": (expected.get("reasoning") or "", _said(first, Reasoning)),
         "refusal": (expected.get("refusal") or "", _said(first, Refusal)),
@@ -44,12 +101,17 @@ def differences(recording_id: str, expected: dict[str, Any], seen: Seen) -> dict
         "finish": (expected.get("finish_reason"), first.finish_reason),
         "choices": _choices(expected.get("choices"), seen.choices),
         "usage": (_without_nulls(expected.get("usage")), _without_nulls(seen.usage_raw)),
-        "usage_canonical": (_canonical(expected.get("usage_canonical")), _canonical(seen.usage)),
+        "usage_canonical": (_canonical(expected), {name: seen.usage.get(name) for name in CANONICAL}),
         "response_id": (expected.get("response_id") or None, seen.response_id),
     }
-    return {
-        group: pair for group, pair in pairs.items() if pair[0] != pair[1] and (recording_id, group) not in EXCEPTIONS
-    }
+    return {group: pair for group, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _outcome(expected: dict[str, Any], seen: str | None) -> tuple[str | None, str | None]:
+    """An error event or an end marker decides; without either the expectation does not say how it ended."""
+    if expected.get("has_error_event"):
+        return "failed", seen
+    return ("completed", seen) if expected.get("end_marker") else (None, None)
 
 
 def _said(choice: Choice, kind: type[Text | Reasoning | Refusal]) -> str:
@@ -93,5 +155,16 @@ def _without_nulls(value: Any) -> Any:
     return value or {} if value is None else value
 
 
-def _canonical(usage: dict[str, int | None] | None) -> dict[str, int]:
-    return {name: usage.get(name) or 0 for name in CANONICAL} if usage else dict.fromkeys(CANONICAL, 0)
+def _canonical(expected: dict[str, Any]) -> dict[str, int | None]:
+    given = expected.get("usage_canonical") or {}
+    stated = set(_stated(expected.get("usage") or {}))
+    return {name: given.get(name) or (0 if fields & stated else None) for name, fields in CANONICAL.items()}
+
+
+def _stated(report: dict[str, Any]) -> Iterator[str]:
+    """The fields that hold a number."""
+    for name, value in report.items():
+        if isinstance(value, dict):
+            yield from _stated(value)
+        elif isinstance(value, int):
+            yield name

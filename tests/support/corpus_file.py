@@ -1,22 +1,25 @@
 """Recorded provider streams: third-party data, read where it lies and never copied into the project.
 
-`STREAMGAUGE_CORPUS` names the file; without it the one beside the checkout is taken, if there is one.
+`STREAMGAUGE_CORPUS` names the file; without it the one beside the checkout is taken, if there is one. A test of an API
+that nothing was recorded of is skipped and says why.
 """
 
 from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-__all__ = ["CORPUS", "Recording", "load", "recordings"]
+__all__ = ["CORPUS", "Recording", "load", "needs_recordings", "of_each", "recordings"]
 
 CORPUS = Path(os.environ.get("STREAMGAUGE_CORPUS", "../shared/corpus/recorded-streams.jsonl.gz"))
+GZIP = b"\x1f\x8b"
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -43,9 +46,11 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 def load(path: Path) -> Iterator[Recording]:
-    """All recordings in the file."""
+    """All recordings of a file, one JSON object a line, gzipped or not. Raises OSError, msgspec.MsgspecError."""
     decoder = msgspec.json.Decoder(Recording)
-    with gzip.open(path, "rb") as lines:
+    with path.open("rb") as file:
+        zipped = file.read(len(GZIP)) == GZIP
+    with gzip.open(path) if zipped else path.open("rb") as lines:
         for line in lines:
             yield decoder.decode(line)
 
@@ -56,3 +61,18 @@ def recordings(*apis: str) -> list[Recording]:
     if not CORPUS.exists():
         return []
     return [recording for recording in load(CORPUS) if recording.api in apis]
+
+
+def needs_recordings(*apis: str) -> pytest.MarkDecorator:
+    """The mark of tests that have nothing to play where no recording is of these APIs."""
+    lack = f"holds nothing of {', '.join(apis)}" if CORPUS.exists() else "does not exist"
+    reason = (
+        f"no recorded streams: {str(CORPUS)!r} {lack}. They are third-party data and no part of the project: name a "
+        "file of them in STREAMGAUGE_CORPUS (its form: tests/support/corpus_file.py)"
+    )
+    return pytest.mark.skipif(not recordings(*apis), reason=reason)
+
+
+def of_each(apis: Iterable[str]) -> pytest.MarkDecorator:
+    """The mark of tests that take one `api` at a time; each needs recordings of its own."""
+    return pytest.mark.parametrize("api", [pytest.param(api, marks=needs_recordings(api)) for api in apis])

@@ -31,6 +31,7 @@ def seen(reading: Reading) -> Seen:
     answer = reading.answer
     usage = reading.api.usage(answer.usage_raw or {}) if reading.api is not None else None
     return Seen(
+        outcome=reading.ending.kind if reading.ending is not None else None,
         choices=choices(answer),
         usage_raw=answer.usage_raw,
         usage={name: getattr(usage, name) for name in CANONICAL},

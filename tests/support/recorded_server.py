@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 
 import httpx
 
+from corpus_file import Recording
+
 __all__ = ["RecordedServer", "Rerouted"]
 
 HEADER_RECORDING: Final = "x-recording"
@@ -27,7 +29,7 @@ READ_SIZES: Final = (1, 7, 64, 200, 512, 1400, 4096)
 class RecordedServer:
     """Serves `recordings` (by id) on a free port of the loopback interface while the `with` block lasts."""
 
-    def __init__(self, recordings: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, recordings: Mapping[str, Recording]) -> None:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(recordings))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -48,7 +50,7 @@ class RecordedServer:
         self._thread.join()
 
 
-def _handler(recordings: Mapping[str, Mapping[str, Any]]) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(recordings: Mapping[str, Recording]) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -56,14 +58,14 @@ def _handler(recordings: Mapping[str, Mapping[str, Any]]) -> type[http.server.Ba
             length = int(self.headers.get("content-length") or 0)
             self.rfile.read(length)
             recording = recordings[self.headers[HEADER_RECORDING]]
-            self.send_response_only(int(recording["status"]))
-            for name, value in (recording["response_headers"] or {}).items():
+            self.send_response_only(recording.status)
+            for name, value in (recording.response_headers or {}).items():
                 if name.lower() not in DROPPED:
                     self.send_header(name, _one_line(value))
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             with contextlib.suppress(ConnectionError):  # the client may close early
-                for piece in split(recording["body"], seed=str(recording["id"])):
+                for piece in split(recording.body, seed=recording.id):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.flush()
                 self.wfile.write(b"0\r\n\r\n")
