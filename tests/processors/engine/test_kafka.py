@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
 from streamgauge.processors.engine import kafka
-from streamgauge.processors.engine.kafka import patiently
+from streamgauge.processors.engine.kafka import KafkaOutlet, patiently
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +44,30 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "PATIENCE_S", -1)
     with pytest.raises(UnknownTopicOrPartitionError):
         await patiently(Faults(UnknownTopicOrPartitionError()), "send")
+
+
+async def test_an_outlet_that_is_stopped_while_it_connects_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Producer:
+        made: list[Producer] = []
+
+        def __init__(self, **_: Any) -> None:
+            self.connecting, self.stopped = asyncio.Event(), False
+            self.made.append(self)
+
+        async def start(self) -> None:
+            self.connecting.set()
+            await asyncio.Event().wait()
+
+        async def stop(self) -> None:
+            self.stopped = True
+
+    monkeypatch.setattr(kafka, "AIOKafkaProducer", Producer)
+    starting = asyncio.ensure_future(KafkaOutlet({}, chunks="chunks", group=cast("Any", None)).start())
+    await asyncio.sleep(0)
+    await Producer.made[0].connecting.wait()
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+    assert Producer.made[0].stopped

@@ -123,6 +123,7 @@ async def _until_it_ends(app: WorkerApp, starting: asyncio.Future[None], told: a
 
 async def _stop(app: WorkerApp, starting: asyncio.Future[None]) -> None:
     """Stop Faust, which releases the partitions. Its threads hang where the broker does; then the process just ends."""
+    app.engine.leave()
     watchdog = asyncio.get_running_loop().call_later(STOP_WITHIN_S, _end_now)
     with contextlib.suppress(Exception, asyncio.CancelledError):
         await app.stop()

@@ -4,7 +4,9 @@
                                                    └──▶ Kafka, asked and written to beside Faust
 
 Rules: the first fault is kept and ends the process, later ones are its consequences. What Faust awaits from us never
-raises into Faust, which would lose the exception or the task that carries it.
+raises into Faust, which would lose the exception or the task that carries it. A step that is cancelled is a fault too,
+since its partitions would rest in a worker that lives on. Not so once the worker leaves: then Faust cancels whatever is
+still under way, a rebalance as well, and what was being taken is the next owner's.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class Engine:
     def __init__(self, settings: Settings, *, write: Write, core: NewCore, group: Callable[[], SliceConsumer]) -> None:
         self.fault: BaseException | None = None
         self.faulted = asyncio.Event()
+        self.leaving = False
         self._settings = settings
         self._readback = Readback(settings.client())
         self._log = KafkaLog(chunks=settings.topic_chunks, readback=self._readback, group=group)
@@ -65,8 +68,20 @@ class Engine:
     async def take(self, assigned: Iterable[TP], generation: int) -> None:
         """These partitions are ours. Nothing assigned is nothing to do."""
         numbers = [tp.partition for tp in assigned if tp.topic == self._settings.topic_chunks]
-        if numbers:
-            await self.guard(self.assignment.take(numbers, generation))
+        if numbers and not self.leaving:
+            await self.guard(self._take(numbers, generation))
+
+    async def _take(self, numbers: list[int], generation: int) -> None:
+        try:
+            await self.assignment.take(numbers, generation)
+        except Exception as error:
+            if not self.leaving:
+                raise
+            logbook.info("assignment_left", generation=generation, error=type(error).__name__)
+
+    def leave(self) -> None:
+        """The worker stops: from here on nothing is taken, and what is cancelled is no fault."""
+        self.leaving = True
 
     def fail(self, fault: BaseException) -> None:
         """Something broke that must end the process."""
@@ -80,7 +95,8 @@ class Engine:
         try:
             await step
         except asyncio.CancelledError as fault:
-            self.fail(fault)
+            if not self.leaving:
+                self.fail(fault)
             raise
         except Exception as fault:  # noqa: BLE001 - whatever it is: see above
             self.fail(fault)

@@ -161,6 +161,9 @@ class KafkaOutlet:
                 raise
             logbook.info("not_idempotent", broker_says=type(error).__name__)
             return await self._started(idempotent=False)
+        except BaseException:  # no broker, or we were told to stop: nobody else knows of it
+            await producer.stop()
+            raise
         return producer
 
     async def stop(self) -> None:
