@@ -62,6 +62,14 @@ def test_a_broker_listens_while_it_is_wanted_and_no_longer() -> None:
         _ = broker.bootstrap_servers
 
 
+def test_a_broker_does_not_wait_for_its_clients_to_leave() -> None:
+    with EmbeddedBroker() as broker, socket.create_connection(("127.0.0.1", port_of(broker))):
+        process = broker._process
+        assert process is not None
+        broker.stop()
+        assert process.returncode == 0  # it ended by itself, and was not killed after a while
+
+
 def test_a_stopped_broker_can_be_started_again_and_knows_nothing() -> None:
     broker = EmbeddedBroker()
     with broker:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -33,6 +34,7 @@ __all__ = ["BrokerError", "EmbeddedBroker"]
 HOST: Final = "127.0.0.1"
 START_WITHIN_S: Final = 30.0
 PROBE_EVERY_S: Final = 0.05
+END: Final = signal.SIGINT  # at SIGTERM it goes on until the last client has gone
 PORTS_TRIED: Final = 3  # a port found free may be taken by somebody else before the broker binds it
 LOG_LINES_SHOWN: Final = 5
 ANSI_STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -109,7 +111,7 @@ class EmbeddedBroker:
         process, watch, log = self._process, self._watch, self._log
         self._process = self._watch = self._log = self._port = None
         if process is not None:
-            children.end(process, watch)
+            children.end(process, watch, asked=END)
         if log is not None:
             log.close()
 

@@ -7,6 +7,7 @@ wants. Should the owner die without a word (`kill -9`), a watching shell ends th
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -31,20 +32,25 @@ def watch(pid: int) -> subprocess.Popen[bytes] | None:
 
 
 def end(
-    process: subprocess.Popen[bytes], watcher: subprocess.Popen[bytes] | None, *, within_s: float = END_WITHIN_S
+    process: subprocess.Popen[bytes],
+    watcher: subprocess.Popen[bytes] | None,
+    *,
+    asked: signal.Signals = signal.SIGTERM,
+    within_s: float = END_WITHIN_S,
 ) -> None:
-    """End a child politely, then for good; then its watcher: as long as the child lives, somebody watches."""
-    _end(process, within_s)
+    """End a child politely, by the signal it obeys, then for good; then its watcher: as long as the child lives,
+    somebody watches."""
+    _end(process, asked, within_s)
     if watcher is not None:
-        _end(watcher, within_s)
+        _end(watcher, signal.SIGTERM, within_s)
         if watcher.stdin is not None:
             watcher.stdin.close()
 
 
-def _end(process: subprocess.Popen[bytes], within_s: float) -> None:
+def _end(process: subprocess.Popen[bytes], asked: signal.Signals, within_s: float) -> None:
     if process.poll() is not None:
         return
-    process.terminate()
+    process.send_signal(asked)
     try:
         process.wait(within_s)
     except subprocess.TimeoutExpired:
