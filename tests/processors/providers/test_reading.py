@@ -24,11 +24,13 @@ STARTS: dict[str, dict[str, Any]] = {
     "openai.chat": CHAT,
     "openai.responses": {"type": "response.created", "response": {"id": "resp_1", "object": "response"}},
     "anthropic.messages": {"type": "message_start", "message": MESSAGE},
+    "cohere.v2": {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "openai.chat": {"id": "c1", "object": "chat.completion", "choices": [{"message": {"content": "A"}}]},
     "openai.responses": {"id": "resp_1", "object": "response", "status": "completed", "output": []},
     "anthropic.messages": MESSAGE,
+    "cohere.v2": {"id": "m1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}},
 }
 
 
@@ -306,6 +308,27 @@ ITEMS = [
 ]
 RESPONSE = {"id": "r", "object": "response", "model": "m", "status": "completed", "output": ITEMS, "usage": REPORT}
 AT = {"output_index": 0, "content_index": 0, "summary_index": 0, "annotation_index": 0, "sequence_number": 4}
+COHERE_REPORT = {
+    "billed_units": {"input_tokens": 1, "search_units": 1},
+    "tokens": {"input_tokens": 1, "output_tokens": 1},
+    "cached_tokens": 1,
+}
+COHERE_MESSAGE = {
+    "role": "assistant",
+    "tool_plan": "p",
+    "content": {"type": "text", "text": "a"},
+    "tool_calls": {"id": "t", "function": {"name": "f", "arguments": "{}"}},
+    "citations": {"start": 0},
+}
+COHERE_EVENTS = [
+    "message-start",
+    "content-start",
+    "content-delta",
+    "tool-plan-delta",
+    "tool-call-start",
+    "tool-call-end",
+    "citation-start",
+]
 TEMPLATES: list[Any] = [
     CHUNK,
     CHUNK | {"id": "d", "x_groq": {"usage": REPORT, "usage_breakdown": {"models": [{"model": "m"}]}, "error": "x"}},
@@ -368,6 +391,9 @@ TEMPLATES: list[Any] = [
         "stop_reason": "end_turn",
         "usage": REPORT,
     },
+    *({"type": kind, "id": "m", "index": 0, "delta": {"message": COHERE_MESSAGE}} for kind in COHERE_EVENTS),
+    {"type": "message-end", "delta": {"finish_reason": "ERROR", "usage": COHERE_REPORT, "error": "e"}},
+    {"id": "m", "finish_reason": "COMPLETE", "message": COHERE_MESSAGE, "usage": COHERE_REPORT},
 ]
 
 
