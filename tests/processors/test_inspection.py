@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorded_bodies import ANTHROPIC_URL, CHAT_URL, anthropic, chat, chat_body
-from streamgauge.processors.inspection import Source, UninspectableError, inspect_body
+from streamgauge.processors.inspection import API_CONTRADICTED, Source, UninspectableError, inspect_body
 from streamgauge.processors.record import PARSER_VERSION, Measures
 from streamgauge.schemas import codec
 from streamgauge.schemas.limits import BODY_BYTES_MAX, CHUNK_BYTES_MAX
@@ -24,6 +24,7 @@ from streamgauge.schemas.records import GROUPS, Contents, Record, Text, ToolCall
 from streamgauge.schemas.words import Operation, Outcome, UsageSource
 
 MEASURES = Measures()
+RESPONSES_URL = "https://api.openai.com/v1/responses"
 AT_US = 1_794_000_000_000_000
 
 
@@ -136,6 +137,52 @@ def test_events_of_an_api_nobody_knows_are_shown_as_such() -> None:
     record, _ = inspected(b'data: {"novel": 1}\n\ndata: {"novel": 2}\n\n')
     assert (record.outcome, record.evidence, record.api) == (None, "unknown_api", None)
     assert (record.events, record.unknown_events) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "url", "api"),
+    [
+        (anthropic(), CHAT_URL, "anthropic.messages"),
+        (anthropic(), RESPONSES_URL, "anthropic.messages"),
+        (chat(), ANTHROPIC_URL, "openai.chat"),
+        (chat_body(), RESPONSES_URL, "openai.chat"),
+    ],
+)
+def test_an_address_that_every_event_contradicts_is_not_taken_for_the_file_s(body: bytes, url: str, api: str) -> None:
+    record, contents = inspected(body, url=url)
+    alone, _ = inspected(body)
+    assert (record.api, record.outcome, record.usage_output) == (api, Outcome.COMPLETED, alone.usage_output)
+    assert record.provider == ("anthropic" if url == ANTHROPIC_URL else "openai")  # the host's, all the same
+    assert record.warnings == [*alone.warnings, API_CONTRADICTED]
+    assert contents.choices
+
+
+@pytest.mark.parametrize("body", [b'data: {"novel": 1}\n\ndata: {"novel": 2}\n\n', b'{"novel": 1}'])
+def test_events_that_can_be_of_no_api_are_not_of_the_one_the_address_names(body: bytes) -> None:
+    record, _ = inspected(body, url=CHAT_URL)
+    assert (record.outcome, record.evidence, record.api) == (None, "unknown_api", None)
+    assert API_CONTRADICTED in record.warnings
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        anthropic()[:600],  # cut, and of its API
+        b'event: ping\ndata: {"type": "ping"}\n\n',
+        b'data: {"error": {"message": "overloaded"}}\n\n',
+        b": keep-alive\n\n",
+        anthropic().replace(b"message_stop", b"message_pause"),
+    ],
+)
+def test_an_address_is_believed_unless_every_event_speaks_against_it(body: bytes) -> None:
+    record, _ = inspected(body, url=ANTHROPIC_URL)
+    assert record.api == "anthropic.messages"
+    assert API_CONTRADICTED not in record.warnings
+
+
+def test_a_refusal_is_no_contradiction_whoever_words_it() -> None:
+    record, _ = inspected(b'{"type": "message", "content": "go away"}', url=CHAT_URL, status=403)
+    assert (record.outcome, record.api) == (Outcome.REJECTED, "openai.chat")
 
 
 def test_a_proxy_s_page_with_its_status_is_a_refusal() -> None:

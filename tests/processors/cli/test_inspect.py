@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recorded_bodies import ANTHROPIC_URL, anthropic, chat
+from recorded_bodies import ANTHROPIC_URL, CHAT_URL, anthropic, chat
 from streamgauge.processors.cli.app import app
 from streamgauge.processors.cli.boundary import run
 
@@ -63,6 +63,31 @@ def test_a_summary_says_how_it_ended_and_why(typed: Typed, recorded: Path) -> No
 def test_without_an_address_the_summary_asks_for_it(typed: Typed, recorded: Path) -> None:
     typed(recorded)
     assert "unknown: unknown_provider, say where it came from with --url" in " ".join(typed.out.split())
+
+
+def test_with_an_address_nobody_is_asked_for_it(typed: Typed, recorded: Path) -> None:
+    typed(recorded, "--url", "https://llm.example.com/v1/messages")
+    shown = " ".join(typed.out.split())
+    assert "unknown: unknown_provider, nobody known serves at llm.example.com" in shown
+    assert "--url" not in shown
+
+
+def test_an_address_of_another_api_is_one_line_and_the_file_is_shown_all_the_same(typed: Typed, recorded: Path) -> None:
+    assert typed(recorded, "--url", CHAT_URL) == 0
+    assert typed.err == (
+        f"streamgauge: {str(recorded)!r}: --url names openai.chat, but none of its events can be of that API: "
+        "they are read as anthropic.messages\n"
+    )
+    assert "completed, ended by the provider: message_stop" in typed.out
+    assert "api_contradicts_url" in typed.out
+
+
+def test_events_of_no_api_are_not_said_to_be_of_the_address_s(typed: Typed, tmp_path: Path) -> None:
+    file = tmp_path / "novel.sse"
+    file.write_bytes(b'data: {"novel": 1}\n\n')
+    assert typed(file, "--url", CHAT_URL) == 0
+    assert typed.err.endswith("none of its events can be of that API, nor of any other that is known\n")
+    assert "unknown: unknown_api" in typed.out
 
 
 def test_json_is_one_object_a_line_facts_and_contents_joined(typed: Typed, recorded: Path, tmp_path: Path) -> None:

@@ -6,6 +6,10 @@ the record as live ones: what `inspect` shows of a file is what a worker would h
 A file is less than a stream. It has no times, so every figure of timing is null. Where it ends, the body is taken to
 have ended properly: that a connection broke there, no file tells. Without a status nothing is refused, and without an
 address the API must show itself in the bytes. Prices are those of the moment that is given.
+
+An address is somebody's word, and a file may be another's. So where it names an API and not one event can be of it, the
+word is not taken for the file's: the body is read as if only the host were known, its events tell the API or none
+(`unknown_api`), and the record warns of `api_contradicts_url`. The provider is the host's all the same.
 """
 
 from __future__ import annotations
@@ -16,6 +20,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from streamgauge.processors.providers.json_values import Document, decode
+from streamgauge.processors.providers.registry import by_name, recognise
+from streamgauge.processors.reassembly.body import Body
 from streamgauge.processors.reassembly.deadlines import Deadlines
 from streamgauge.processors.reassembly.finished import Arrival, Finished, FinishedStream
 from streamgauge.processors.reassembly.inflate import Inflater
@@ -25,11 +32,14 @@ from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Open
 from streamgauge.schemas.limits import BODY_BYTES_MAX, CHUNK_BYTES_MAX
 from streamgauge.schemas.records import GROUPS, Contents, Record
-from streamgauge.schemas.words import How, Resumable
+from streamgauge.schemas.routes import route
+from streamgauge.schemas.words import How, Outcome, Resumable
 
-__all__ = ["Source", "UninspectableError", "inspect_body"]
+__all__ = ["API_CONTRADICTED", "Source", "UninspectableError", "api_at", "inspect_body"]
 
 TENANT: Final = "inspect"
+API_CONTRADICTED: Final = "api_contradicts_url"
+_METHOD: Final = "POST"
 _LINK: Final = bytes(8)
 _CODINGS: Final = (  # by the bytes such a body begins with; brotli has none of its own
     (b"\x1f\x8b", "gzip"),
@@ -63,16 +73,51 @@ def inspect_body(body: bytes, source: Source, *, at_us: int, measures: Measures)
         raise UninspectableError("it is empty")
     if len(body) > BODY_BYTES_MAX:
         raise UninspectableError(f"it has more than {BODY_BYTES_MAX} bytes, and no response is that long")
-    record, contents = write(
-        _reassemble(_frames(body, source, coding=coding, at_us=at_us)),
-        topic=None,
-        partition=None,
-        rules=None,
-        measures=measures,
-    )
+    frames = _frames(body, source, coding=coding, at_us=at_us)
+    record, contents = _written(frames, measures)
+    if _is_contradicted(record, source, frames):
+        record, contents = _written([_without_path(frames[0]), *frames[1:]], measures)
+        record = msgspec.structs.replace(record, warnings=sorted({*record.warnings, API_CONTRADICTED}))
     if record.api is None and record.error_kind is None:
         _demand_text(body, coding)
     return _without_times(record), contents
+
+
+def api_at(url: str | None) -> str | None:
+    """The API an address names."""
+    found = route(_METHOD, urlsplit(url or "").path)
+    return found.api if found is not None else None
+
+
+def _is_contradicted(record: Record, source: Source, frames: list[Frame]) -> bool:
+    """Whether not one event can be of the API the address names: nothing was found, and they are of another or of none
+    that is known."""
+    named = by_name(api_at(source.url))
+    if named is None or record.choices or record.outcome in (Outcome.COMPLETED, Outcome.REJECTED):
+        return False
+    documents = _documents(frames)
+    if any(named.recognises(document) for document in documents):
+        return False
+    return record.unknown_events == record.events > 0 or any(map(recognise, documents))
+
+
+def _documents(frames: list[Frame]) -> list[Document]:
+    """The JSON objects among the events of the body."""
+    opening = next(frame for frame in frames if isinstance(frame, Open))
+    body = Body(opening, next(frame for frame in frames if isinstance(frame, Head)))
+    chunks = [chunk for frame in frames if isinstance(frame, Data) for chunk in frame.chunks or ()]
+    events = [event for chunk in chunks for event in body.feed(chunk)] + body.finish()
+    values = (decode(event.data) for event in events)
+    return [value for value in values if isinstance(value, dict)]
+
+
+def _without_path(opening: Frame) -> Frame:
+    return msgspec.structs.replace(opening, method=None, path=None)
+
+
+def _written(frames: list[Frame], measures: Measures) -> tuple[Record, Contents]:
+    """What a worker would write of these frames."""
+    return write(_reassemble(frames), topic=None, partition=None, rules=None, measures=measures)
 
 
 def _reassemble(frames: list[Frame]) -> FinishedStream:
@@ -106,7 +151,7 @@ def _frames(body: bytes, source: Source, *, coding: str | None, at_us: int) -> l
             0,
             TENANT,
             at_us,
-            method="POST" if source.url else None,
+            method=_METHOD if source.url else None,
             host=address.netloc.rpartition("@")[2] or None,
             path=address.path or None,
         ),

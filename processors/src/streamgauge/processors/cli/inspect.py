@@ -59,7 +59,7 @@ def _checked(url: str | None) -> str | None:
 
 def _inspect(file: str, source: Source, measures: Measures, *, as_json: bool) -> bool:
     """Show one file; where that cannot be, say so in one line."""
-    from streamgauge.processors.inspection import UninspectableError, inspect_body
+    from streamgauge.processors.inspection import API_CONTRADICTED, UninspectableError, api_at, inspect_body
 
     try:
         record, contents = inspect_body(_read(file), source, at_us=time.time_ns() // 1000, measures=measures)
@@ -67,6 +67,9 @@ def _inspect(file: str, source: Source, measures: Measures, *, as_json: bool) ->
         return _complain(file, str(error))
     except OSError as error:
         return _complain(file, error.strerror or type(error).__name__)
+    if API_CONTRADICTED in record.warnings:
+        so = f": they are read as {record.api}" if record.api else ", nor of any other that is known"
+        _complain(file, f"--url names {api_at(source.url)}, but none of its events can be of that API{so}")
     show = _json if as_json else _summary
     show(file, record, contents)
     return True

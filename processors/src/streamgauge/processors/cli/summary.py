@@ -24,7 +24,6 @@ _STATED: Final = {
     UsageSource.PARTIAL: "stated in part",
     UsageSource.ESTIMATED: "estimated",
 }
-_ADVICE: Final = {"unknown_provider": "say where it came from with --url"}
 
 _Row = tuple[str, str]
 
@@ -89,9 +88,16 @@ def _usage(record: Record) -> str:
 def _cost(record: Record) -> str:
     own = f"; the provider says {amount(record.cost_provider_usd)}" if record.cost_provider_usd is not None else ""
     if record.cost_usd is None:
-        advice = _ADVICE.get(record.cost_null_reason or "")
-        return f"unknown: {record.cost_null_reason}{f', {advice}' if advice else ''}{own}"
+        return f"unknown: {record.cost_null_reason}{_advice(record)}{own}"
     return f"{amount(record.cost_usd)} at today's prices of {record.price_source} {record.price_version}{own}"
+
+
+def _advice(record: Record) -> str:
+    """What to do about a cost that is unknown."""
+    if record.cost_null_reason != "unknown_provider":
+        return ""
+    at = record.server_address
+    return f", nobody known serves at {at}" if at else ", say where it came from with --url"
 
 
 def _choice(choice: Choice, *, several: bool) -> Iterator[_Row]:
