@@ -216,6 +216,38 @@ def test_a_child_forked_while_threads_stream_is_not_stuck(tmp_path: Path) -> Non
     assert run.stdout.strip() == "[0, 0, 0, 0, 0]"
 
 
+RECORDER = """
+class Recorder:
+    # Stands before all finders: asked first, and for every module that is not loaded yet.
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            print("imported:", name)
+
+sys.meta_path.insert(0, Recorder())
+"""
+
+
+@pytest.mark.parametrize(
+    "construct", ["", 'gauge = Gauge(tenant="acme", bootstrap_servers="localhost:1", flush_s=0.3)']
+)
+def test_the_gauges_threads_import_nothing(tmp_path: Path, construct: str) -> None:
+    """A child forked amid an import finds the module locked by a thread it has not, and its gauge hangs."""
+    work = """
+        with gauge.stream(call="c", request={"a": 1}, tags={"a": "b"}, user_id="u") as stream:
+            stream.head(200, {"content-type": "text/event-stream"})
+            stream.chunk({"n": 1})
+            stream.note(tool_event={"name": "search", "input": {"q": "x"}}, error="?key=1")
+        with gauge.stream(format="http") as stream:
+            stream.chunk(b"id: 1")
+            stream.close("no such word", message="?key=1")
+        gauge.close(0.3)
+        threading.Thread(target=__import__, args=["colorsys"]).start()
+        """
+    run = Run(RECORDER + construct + "\n" + textwrap.dedent(work), tmp_path / "sent")
+    assert "imported: colorsys" in run.stdout, "the recorder records nothing: this checks nothing"
+    assert run.stdout.replace("imported: colorsys\n", "") == ""
+
+
 def test_children_of_multiprocessing_send_what_they_have(tmp_path: Path) -> None:
     run = Run(
         """

@@ -13,6 +13,8 @@ Rules:
 * Nothing is taken from the outbox for a lane that has enough, nor before the sink is reached: it stays in the buffer,
   where segments grow larger meanwhile.
 * The end has a deadline. What is unsent then is counted as failed.
+* The thread imports nothing while it runs. An application may fork at any moment, and a module whose import is under
+  way on a thread that the child does not have is locked there: the child's gauge would wait for it for ever.
 """
 
 from __future__ import annotations
@@ -160,9 +162,10 @@ class Courier:
         self.wake()
         return self._ended.wait(timeout + SINK_STOP_S) and self._complete
 
-    def disown(self) -> None:
-        """In a forked child: the thread, its loop and what it holds are the parent's."""
-        self._thread = self._loop = None
+    def disown(self) -> object:
+        """In a forked child: the thread and its loop are the parent's. Gives up the loop: keep it, untouched."""
+        loop, self._thread, self._loop = self._loop, None, None
+        return loop
 
     # On the gauge's thread.
 
@@ -171,6 +174,9 @@ class Courier:
         # interpreter that is ending refuses (since Python 3.12).
         loop = asyncio.SelectorEventLoop()
         try:
+            loop.set_debug(
+                False
+            )  # the host's debug mode (`-X dev`) is about its own tasks, and costs a stack a wake-up
             loop.set_default_executor(DaemonExecutor())
             loop.set_exception_handler(self._stray)
             loop.run_until_complete(self._live())

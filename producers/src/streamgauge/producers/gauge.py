@@ -272,9 +272,8 @@ class Gauge:
 
     def _forked(self) -> None:
         """In a forked child: leave to the parent what is the parent's, and begin anew."""
-        _INHERITED.append((self._outbox, self._courier, self._sink))
         self._outbox.shut = True
-        self._courier.disown()
+        _INHERITED.append((self._outbox, self._courier, self._sink, self._courier.disown()))
         self._begin(Calls(self._ids, foreign=self._calls.named()))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from importlib import metadata
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -32,6 +31,16 @@ __all__ = ["Request", "allowed_headers", "note_frame", "open_frame", "request_of
 QUERY_VALUE_CHARACTERS_MAX: Final = 200
 HEADER_CHARACTERS_MAX: Final = 1000
 TEXT_CHARACTERS_MAX: Final = 4096  # of a context field and the like: no frame may grow beyond its bound by one of them
+
+
+def _shim() -> str:
+    try:
+        return f"streamgauge-producers/{metadata.version('streamgauge-producers')}"
+    except metadata.PackageNotFoundError:  # copied into an application without its metadata
+        return "streamgauge-producers"
+
+
+SHIM: Final = _shim()  # now: asked for later, it would import on the gauge's thread (see `courier`)
 
 
 class Request(NamedTuple):
@@ -92,7 +101,7 @@ def open_frame(opened: Opened, place: Place, request: Request, settings: Setting
         request_bytes=request.size,
         request_sha256=None if sizes_only else request.sha256,
         client_timeout_us=None if asked.timeout_s is None else round(asked.timeout_s * 1_000_000),
-        shim=_shim(),
+        shim=SHIM,
         sdk=_text(asked.sdk),
         context=Context(**fields),
         tags=_tags_of({**more_tags, **opened.tags}, tally),
@@ -211,8 +220,3 @@ def _uncut(value: Any) -> str:
 
 def _header_text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else redact.plain(value)
-
-
-@cache
-def _shim() -> str:
-    return f"streamgauge-producers/{metadata.version('streamgauge-producers')}"
