@@ -9,7 +9,7 @@ from corpus_check import EXCEPTIONS, differences, exemption
 from corpus_file import Recording, needs_recordings, of_each, recordings
 from corpus_reading import read, seen
 
-APIS = ("openai.chat", "openai.responses", "anthropic.messages", "cohere.v2")
+APIS = ("openai.chat", "openai.responses", "anthropic.messages", "cohere.v2", "bedrock.converse")
 SEED = 7
 RECORDINGS = recordings(*APIS)
 BYTEWISE_MAX = 6000  # bodies up to this size are also fed byte by byte

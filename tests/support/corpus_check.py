@@ -77,6 +77,15 @@ EXCEPTIONS: Final = (
         "where every chunk has another id (Groq's compound systems), the first one is the response's: no other can be "
         "told while it streams, and a stream's identity is its connection (docs/providers.md)",
     ),
+    *(
+        Exempt(
+            "bedrock.converse",
+            group,
+            lambda recording: b'"type":"server_tool_use"' in recording.body,
+            "a call of the type `server_tool_use` is the provider's own (`ToolUseType` in Bedrock's reference)",
+        )
+        for group in ("tools", "server_tools")
+    ),
 )
 
 

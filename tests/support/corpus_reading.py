@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from corpus_check import CANONICAL, Seen
@@ -40,5 +41,15 @@ def seen(reading: Reading) -> Seen:
 
 
 def events(body: bytes) -> list[bytes]:
-    """The body cut behind each empty line."""
+    """The body cut behind each empty line, or behind each message of a binary stream."""
+    if body.startswith(b"\x00"):
+        return list(_messages(body))
     return [part for part in re.split(rb"(?<=\r\n\r\n)|(?<=\n\n)", body) if part]
+
+
+def _messages(body: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(body):
+        size = int.from_bytes(body[at : at + 4])
+        yield body[at : at + size]
+        at += size

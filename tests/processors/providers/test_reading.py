@@ -329,6 +329,13 @@ COHERE_EVENTS = [
     "tool-call-end",
     "citation-start",
 ]
+BEDROCK_REPORT = {
+    "inputTokens": 1,
+    "outputTokens": 1,
+    "cacheReadInputTokenCount": 1,
+    "cacheWriteInputTokens": 1,
+    "cacheDetails": [{"ttl": "1h", "inputTokens": 1}],
+}
 TEMPLATES: list[Any] = [
     CHUNK,
     CHUNK | {"id": "d", "x_groq": {"usage": REPORT, "usage_breakdown": {"models": [{"model": "m"}]}, "error": "x"}},
@@ -394,6 +401,43 @@ TEMPLATES: list[Any] = [
     *({"type": kind, "id": "m", "index": 0, "delta": {"message": COHERE_MESSAGE}} for kind in COHERE_EVENTS),
     {"type": "message-end", "delta": {"finish_reason": "ERROR", "usage": COHERE_REPORT, "error": "e"}},
     {"id": "m", "finish_reason": "COMPLETE", "message": COHERE_MESSAGE, "usage": COHERE_REPORT},
+    *(
+        {"contentBlockIndex": index, "start": start}
+        for index, start in enumerate(
+            [{"toolUse": {"toolUseId": "t", "name": "f"}}, {"toolResult": {"toolUseId": "t"}}, {"image": {}}]
+        )
+    ),
+    *(
+        {"contentBlockDelta": {"contentBlockIndex": index, "delta": delta}}
+        for index, delta in enumerate(
+            [
+                {"toolUse": {"input": "{}"}},
+                {"toolResult": [{"text": "a"}]},
+                {"image": {"source": {"bytes": "AAAA"}}},
+                {"reasoningContent": {"text": "a", "signature": "b", "redactedContent": "c"}},
+                {"text": "a", "citation": {"title": "b"}},
+            ]
+        )
+    ),
+    {"contentBlockIndex": 1, "p": "a"},
+    {"messageStop": {"stopReason": "max_tokens", "additionalModelResponseFields": {"a": 1}}},
+    {"metadata": {"usage": BEDROCK_REPORT, "trace": {"promptRouter": {"invokedModelId": "m"}}, "serviceTier": {}}},
+    {"throttlingException": {"message": "m"}},
+    {
+        "output": {
+            "message": {
+                "role": "assistant",
+                "content": [
+                    {"text": "a"},
+                    {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}},
+                    {"reasoningContent": {"reasoningText": {"text": "a", "signature": "b"}}},
+                    {"citationsContent": {"content": [{"text": "a"}], "citations": [{}]}},
+                ],
+            }
+        },
+        "stopReason": "tool_use",
+        "usage": BEDROCK_REPORT,
+    },
 ]
 
 

@@ -206,6 +206,19 @@ def test_the_model_is_the_user_s_latest_word_or_else_the_provider_s(
         ({}, "gpt-4o"),
         ({"request": None, "path": "/openai/deployments/my-gpt/chat/completions"}, "my-gpt"),
         ({"request": b"{}", "path": "/openai/deployments/my-gpt/chat/completions"}, "my-gpt"),
+        (
+            {"request": b"{}", "path": "/model/us.anthropic.claude-sonnet-4-v1%3A0/converse-stream"},
+            "us.anthropic.claude-sonnet-4-v1:0",
+        ),
+        ({"request": None, "path": "/model/meta.llama3-8b-instruct-v1:0/invoke"}, "meta.llama3-8b-instruct-v1:0"),
+        (
+            {"request": None, "path": "/model/arn:aws:bedrock:eu-west-1:1:inference-profile/eu.nova/converse"},
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.nova",
+        ),
+        (
+            {"request": None, "path": "/model/arn%3Aaws%3Abedrock%3A%3A%3Aa%2Fb/invoke-with-response-stream"},
+            "arn:aws:bedrock:::a/b",
+        ),
         ({"request": None, "path": "/v1beta/models/gemini-2.5-pro:streamGenerateContent"}, "gemini-2.5-pro"),
         ({"request": b"[1]"}, None),
         ({"request": b'{"model": 5}'}, None),

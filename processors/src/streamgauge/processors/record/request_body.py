@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
@@ -17,7 +18,10 @@ from streamgauge.schemas.records import NULL, Omitted
 
 __all__ = ["RequestBody", "omitted", "read_request"]
 
-_IN_PATH: Final = re.compile(r"/(?:deployments|models?)/([^/:]+)")  # Azure; Gemini, Vertex; Bedrock
+_IN_PATH: Final = (
+    re.compile(r"/model/(.+)/(?:converse|invoke)(?:-stream|-with-response-stream)?/?$"),  # Bedrock: may be an ARN
+    re.compile(r"/(?:deployments|models)/([^/:]+)"),  # Azure; Gemini, Vertex
+)
 
 
 class RequestBody(NamedTuple):
@@ -41,8 +45,7 @@ _decode_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 def read_request(opening: Open) -> RequestBody:
     """The request of a stream, from its first Open."""
     body = opening.request
-    in_path = _IN_PATH.search(opening.path or "")
-    model = in_path[1] if in_path else opening.model
+    model = _model_in(opening.path or "") or opening.model
     if body is None:
         return RequestBody(_unkept(opening), is_json=False, model=model)
     try:
@@ -51,6 +54,12 @@ def read_request(opening: Open) -> RequestBody:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return RequestBody(omitted(body), is_json=False, model=model)
     return RequestBody(msgspec.Raw(body), is_json=True, model=asked or model)
+
+
+def _model_in(path: str) -> str | None:
+    """The model a path names, as it was before it was written into an address."""
+    found = next((match for pattern in _IN_PATH if (match := pattern.search(path))), None)
+    return unquote(found[1]) if found is not None else None
 
 
 def omitted(value: bytes) -> msgspec.Raw:
