@@ -29,6 +29,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from frames_build import TENANT
 from kafka_brokers import Broker
 from streamgauge.processors.engine.admin import create_topics
+from streamgauge.processors.engine.kafka import Readback
+from streamgauge.processors.engine.ledger import Memory
+from streamgauge.processors.engine.restore import recall
 from streamgauge.processors.settings import Settings, load
 from streamgauge.schemas import codec
 from streamgauge.schemas.topics import SETTINGS_PREFIX
@@ -184,6 +187,15 @@ class WorkerRun:
             raise AssertionError(
                 f"not reached in {WITHIN_S} s: {len(self.records)} records, {len(self.dead)} dead letters\n{said}"
             ) from None
+
+    async def remembered(self) -> list[Memory | None]:
+        """What the ledger of each partition says: where a worker begins that is started now."""
+        ledger = Readback(self.settings.client())
+        await ledger.start()
+        try:
+            return [(await recall(ledger, self.settings.topic_ledger, number))[0] for number in range(PARTITIONS)]
+        finally:
+            await ledger.stop()
 
     async def read_all(self) -> None:
         """Read the sinks to their ends as they are now."""
