@@ -16,14 +16,14 @@ from corpus_file import Recording, needs_recordings, of_each, recordings
 from corpus_reading import events, read
 from event_stream_build import exception, header, message
 from sse_play import DONE, said, sse, tools
+from streamgauge.processors.providers import registry
 from streamgauge.processors.providers.answer import Answer
 from streamgauge.processors.providers.reading import Reading
-from streamgauge.processors.providers.registry import detect
 from streamgauge.schemas.framing.kinds import framer
 
-APIS = ("openai.chat", "openai.responses", "anthropic.messages", "cohere.v2", "bedrock.converse")
 SEED = 7
-RECORDINGS = recordings(*APIS)
+RECORDINGS = recordings(*(api.name for api in registry.APIS))
+APIS = sorted({recording.api for recording in RECORDINGS} or {api.name for api in registry.APIS})
 
 ERROR = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
 GEMINI = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
@@ -63,6 +63,7 @@ SHAPES: dict[str, dict[str, bytes]] = {
             {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, named=True
         ),
     },
+    "cohere.v1": {"line": b'{"message":"broke","error":"internal server error"}\n'},
     "cohere.v2": {
         "message": sse({"message": "internal server error", "id": "x", "error": "internal server error"}),
         "named": b"event: error\n" + sse({"message": "too many tokens"}),
@@ -119,7 +120,7 @@ def test_an_error_at_any_border_decides_unless_the_end_came_before_it_and_what_w
         for border in (rng.randint(1, len(parts)), rng.choice((0, len(parts)))):
             before = b"".join(parts[:border])
             binary = recording.body.startswith(b"\x00")
-            if border == len(parts) and not binary and not before.endswith(b"\n\n"):
+            if border == len(parts) and not binary and not before.endswith((b"\n\n", b"}\n")):
                 continue
             good = read(recording, [before])
             ended = good.ending is not None and good.ending.evidence != "eof"  # whose body ends with the error instead
@@ -164,7 +165,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
         body, parts = recording.body, events(recording.body)
         start = body[: rng.randrange(len(body))] if torn else b"".join(parts[: rng.randint(1, len(parts) - 1)])
         first = read(recording, [start], proper_eof=False)
-        for other in rng.sample(found, 2):
+        for other in rng.sample(found, min(2, len(found))):
             same = other is recording or other.expected.get("response_id", 0) == recording.expected.get("response_id")
             if not first.answer.choices or same:
                 continue
@@ -175,7 +176,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
             assert reading.answers[0].ending == first.ending, at
             assert reading.ending is not None, at
             assert reading.ending.kind == "completed", at
-    assert played >= min(50, len(found))
+    assert played >= min(50, len(found) - 1)
 
 
 @needs_recordings(*APIS)
@@ -196,7 +197,7 @@ def test_interleaved_streams_do_not_touch_each_other() -> None:
 
 
 def start(recording: Recording) -> tuple[Any, Reading]:
-    found = detect(
+    found = registry.detect(
         api=recording.api,
         provider=recording.provider,
         method=None,

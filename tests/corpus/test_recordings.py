@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from corpus_check import EXCEPTIONS, differences, exemption
 from corpus_file import Recording, needs_recordings, of_each, recordings
 from corpus_reading import read, seen
+from streamgauge.processors.providers import registry
 
-APIS = ("openai.chat", "openai.responses", "anthropic.messages", "cohere.v2", "bedrock.converse")
 SEED = 7
-RECORDINGS = recordings(*APIS)
+RECORDINGS = recordings(*(api.name for api in registry.APIS))
+APIS = sorted({recording.api for recording in RECORDINGS} or {api.name for api in registry.APIS})
 BYTEWISE_MAX = 6000  # bodies up to this size are also fed byte by byte
 
 

@@ -41,9 +41,11 @@ def seen(reading: Reading) -> Seen:
 
 
 def events(body: bytes) -> list[bytes]:
-    """The body cut behind each empty line, or behind each message of a binary stream."""
+    """The body cut behind each event: an empty line, a line of NDJSON, a message of a binary stream."""
     if body.startswith(b"\x00"):
         return list(_messages(body))
+    if body.startswith(b"{"):
+        return body.splitlines(keepends=True)
     return [part for part in re.split(rb"(?<=\r\n\r\n)|(?<=\n\n)", body) if part]
 
 

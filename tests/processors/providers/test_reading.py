@@ -24,14 +24,25 @@ STARTS: dict[str, dict[str, Any]] = {
     "openai.chat": CHAT,
     "openai.responses": {"type": "response.created", "response": {"id": "resp_1", "object": "response"}},
     "anthropic.messages": {"type": "message_start", "message": MESSAGE},
+    "cohere.v1": {"event_type": "stream-start", "generation_id": "g1", "is_finished": False},
     "cohere.v2": {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "openai.chat": {"id": "c1", "object": "chat.completion", "choices": [{"message": {"content": "A"}}]},
     "openai.responses": {"id": "resp_1", "object": "response", "status": "completed", "output": []},
     "anthropic.messages": MESSAGE,
+    "cohere.v1": {"generation_id": "g1", "text": "A", "finish_reason": "COMPLETE"},
     "cohere.v2": {"id": "m1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}},
 }
+
+INVISIBLE = [
+    (b'{\n  "error": {\n    "code": 503,\n    "message": "broke"\n  }\n}\n', "json error"),
+    (b'[{\r\n  "error": {\r\n    "code": 503,\r\n    "message": "broke"\r\n  }\r\n}\r\n]\r\n', "json error"),
+    (b'error: {"code":503,"message":"broke"}\n\n', "error line"),
+    (b"error: broke\n\n", "error line"),
+    (b"<html><head><title>broke</title></head></html>\n", "html page"),
+    (b"<!DOCTYPE html>\n<title>broke</title>\n\n<p>\n", "html page"),
+]
 
 
 @pytest.mark.parametrize("name", sorted(STARTS))
@@ -71,6 +82,26 @@ def test_half_an_event_is_not_read(cut: int) -> None:
     assert (said(reading.answer), reading.events) == ("Hello", 1)
 
 
+def test_a_line_that_holds_the_half_of_another_too_is_read() -> None:
+    line = msgspec.json.encode(CHAT)
+    for cut in range(1, len(line)):
+        body = line + b"\n" + line[:cut] + line + b"\n"
+        reading = play(body, api="openai.chat", content_type="application/x-ndjson")
+        assert (said(reading.answer), reading.answer.warnings) == ("HelloHello", ["torn_event"]), cut
+    noise = b'{"a"' * 100 + b"}\n"
+    assert play(noise, api="openai.chat", content_type="application/x-ndjson").unknown_events == 1
+
+
+@pytest.mark.parametrize(("error", "evidence"), INVISIBLE)
+def test_errors_between_documents_are_errors(error: bytes, evidence: str) -> None:
+    line = msgspec.json.encode(CHAT) + b"\n"
+    for body in (line + error, line + error.rstrip(), line + error + line):
+        reading = play(body, api="openai.chat", content_type="application/x-ndjson")
+        assert reading.ending is not None
+        assert (reading.ending.kind, reading.ending.evidence) == ("failed", evidence)
+        assert said(reading.answers[0]).startswith("Hello")
+
+
 def test_a_last_line_of_documents_is_read() -> None:
     lines = msgspec.json.encode(CHAT) + b"\n" + msgspec.json.encode(CHAT)
     assert said(play(lines, content_type="application/x-ndjson").answer) == "HelloHello"
@@ -95,16 +126,6 @@ def test_an_event_without_a_terminator_may_be_glued_to_the_next_stream() -> None
 
 
 # ---------------------------------------------------------------------- errors in every place
-
-
-INVISIBLE = [
-    (b'{\n  "error": {\n    "code": 503,\n    "message": "broke"\n  }\n}\n', "json error"),
-    (b'[{\r\n  "error": {\r\n    "code": 503,\r\n    "message": "broke"\r\n  }\r\n}\r\n]\r\n', "json error"),
-    (b'error: {"code":503,"message":"broke"}\n\n', "error line"),
-    (b"error: broke\n\n", "error line"),
-    (b"<html><head><title>broke</title></head></html>\n", "html page"),
-    (b"<!DOCTYPE html>\n<title>broke</title>\n\n<p>\n", "html page"),
-]
 
 
 @pytest.mark.parametrize(("error", "evidence"), INVISIBLE)
@@ -320,6 +341,24 @@ COHERE_MESSAGE = {
     "tool_calls": {"id": "t", "function": {"name": "f", "arguments": "{}"}},
     "citations": {"start": 0},
 }
+COHERE_RESPONSE = {
+    "generation_id": "g",
+    "text": "a",
+    "finish_reason": "ERROR",
+    "tool_calls": [{"name": "f", "parameters": {"a": 1}}],
+    "tool_call_delta": {"index": 0, "name": "f", "parameters": "{"},
+    "citations": [{"start": 0}],
+    "meta": COHERE_REPORT,
+}
+COHERE_V1 = [
+    "stream-start",
+    "text-generation",
+    "tool-calls-chunk",
+    "tool-calls-generation",
+    "citation-generation",
+    "search-results",
+    "stream-end",
+]
 COHERE_EVENTS = [
     "message-start",
     "content-start",
@@ -398,6 +437,8 @@ TEMPLATES: list[Any] = [
         "stop_reason": "end_turn",
         "usage": REPORT,
     },
+    COHERE_RESPONSE,
+    *({"event_type": kind, "is_finished": False, "response": COHERE_RESPONSE} | COHERE_RESPONSE for kind in COHERE_V1),
     *({"type": kind, "id": "m", "index": 0, "delta": {"message": COHERE_MESSAGE}} for kind in COHERE_EVENTS),
     {"type": "message-end", "delta": {"finish_reason": "ERROR", "usage": COHERE_REPORT, "error": "e"}},
     {"id": "m", "finish_reason": "COMPLETE", "message": COHERE_MESSAGE, "usage": COHERE_REPORT},

@@ -38,17 +38,53 @@ def test_a_json_body_beyond_the_bound_is_cut_and_said_so() -> None:
     assert body.capped
 
 
-@given(st.lists(st.sampled_from([b'{"a":1}', b"", b" ", b"\r", b"\n", b"\n\n", "€".encode()])), st.data())
+LINES = [b'{"a":1}', b"{", b"}", b" {}", b"<p>", b"", b" ", b"\r", b"\n", b"\n\n", "€".encode()]
+
+
+@given(st.lists(st.sampled_from(LINES)), st.data())
 def test_lines_are_the_same_however_they_are_split(parts: list[bytes], data: st.DataObject) -> None:
     body = b"".join(parts)
     whole = NdjsonFramer()
     expected = whole.feed(body) + whole.finish()
     lines = [line.strip() for line in body.split(b"\n")]
-    assert [event.data.strip() for event in expected] == [line for line in lines if line]
+    found = [line.strip() for event in expected for line in event.data.split(b"\n")]
+    assert found == [line for line in lines if line]
     at = sorted({0, len(body), *data.draw(st.lists(st.integers(0, len(body)), max_size=8))})
     pieces = NdjsonFramer()
-    found = [event for a, b in itertools.pairwise(at) for event in pieces.feed(body[a:b])]
-    assert found + pieces.finish() == expected
+    events = [event for a, b in itertools.pairwise(at) for event in pieces.feed(body[a:b])]
+    assert events + pieces.finish() == expected
+
+
+PRETTY = b'{\r\n  "error": {\r\n    "code": 503\r\n  },\r\n  {}\r\n}'
+
+
+def test_lines_that_are_no_documents_stand_outside_together() -> None:
+    """A gateway's error between the lines of a model."""
+    lines = NdjsonFramer()
+    body = b'{"a":1}\n' + PRETTY + b'\n\n{"b":2}\n'
+    outside = PRETTY.replace(b"\r", b"")
+    assert lines.feed(body) == [
+        Event(Piece.EVENT, "", b'{"a":1}', 8),
+        Event(Piece.OUTSIDE, "", outside, 8 + len(PRETTY) + 1),
+        Event(Piece.EVENT, "", b'{"b":2}', len(body)),
+    ]
+    assert lines.finish() == []
+    cut = NdjsonFramer()
+    assert cut.feed(PRETTY) == []
+    assert cut.finish() == [Event(Piece.OUTSIDE, "", outside, len(PRETTY))]
+
+
+def test_an_open_run_and_a_document_without_its_end_are_two() -> None:
+    lines = NdjsonFramer()
+    assert lines.feed(b'<p>\n{"b"') == []
+    assert lines.finish() == [Event(Piece.OUTSIDE, "", b"<p>", 4), Event(Piece.TAIL, "", b'{"b"', 8)]
+
+
+def test_a_run_beyond_the_bound_is_cut_and_said_so() -> None:
+    lines = NdjsonFramer(line_bytes_max=4)
+    assert lines.feed(b"one\ntwo\n") == []
+    assert lines.capped
+    assert lines.finish() == [Event(Piece.OUTSIDE, "", b"one", 4)]
 
 
 def test_a_last_line_without_its_end_is_the_tail() -> None:
@@ -60,8 +96,9 @@ def test_a_last_line_without_its_end_is_the_tail() -> None:
 def test_a_line_beyond_the_bound_is_cut_and_said_so() -> None:
     lines = NdjsonFramer(line_bytes_max=4)
     lines.feed(b"123")
-    [event] = lines.feed(b"456\n")
-    assert (event.data, event.end, lines.capped) == (b"1234", 7, True)
+    [cut, event] = lines.feed(b"456\n{}\n")
+    assert (cut.piece, cut.data, cut.end, lines.capped) == (Piece.OUTSIDE, b"1234", 7, True)
+    assert (event.piece, event.data, event.end) == (Piece.EVENT, b"{}", 10)
 
 
 def test_every_chunk_of_objects_is_an_event() -> None:

@@ -12,11 +12,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, ErrorSeen, Output, Usage
 from streamgauge.processors.providers.api import MARKER, Ordinary
 from streamgauge.processors.providers.cohere_usage import cohere_usage, note_billed_units
+from streamgauge.processors.providers.growing import grow
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
 from streamgauge.processors.providers.parts import ReasoningSoFar, TextSoFar, ToolSoFar
 from streamgauge.processors.providers.refrain import Growth
@@ -139,20 +140,13 @@ def _message_start(choice: ChoiceSoFar, index: int, message: Document) -> Output
 def _content(choice: ChoiceSoFar, index: int, message: Document) -> Output:
     content, key = fields(message.get("content")), ("content", index)
     if content.get("type") == "thinking" or "thinking" in content:
-        return _grow(choice.reasoning(key), content.get("thinking"), Output.REASONING)
-    return _grow(choice.text(key), content.get("text"), Output.TEXT)
+        return grow(choice.reasoning(key), content.get("thinking"), Output.REASONING)
+    return grow(choice.text(key), content.get("text"), Output.TEXT)
 
 
 def _tool_plan(choice: ChoiceSoFar, index: int, message: Document) -> Output:  # noqa: ARG001 - see _EVENTS
     plan = message.get("tool_plan")
-    return _grow(choice.reasoning("tool_plan"), plan, Output.REASONING) if plan else Output.NOTHING
-
-
-def _grow(part: TextSoFar | ReasoningSoFar, piece: Any, output: Output) -> Output:
-    if type(piece) is not str or not piece:
-        return Output.NOTHING
-    part.pieces.append(piece)
-    return output
+    return grow(choice.reasoning("tool_plan"), plan, Output.REASONING) if plan else Output.NOTHING
 
 
 def _tool_call(choice: ChoiceSoFar, index: int, message: Document) -> Output:
@@ -163,11 +157,7 @@ def _tool_call(choice: ChoiceSoFar, index: int, message: Document) -> Output:
     tool.id = tool.id or text(call.get("id"))
     named = tool.name is None and text(function.get("name")) is not None
     tool.name = tool.name or text(function.get("name"))
-    arguments = function.get("arguments")
-    if type(arguments) is str and arguments:
-        tool.pieces.append(arguments)
-        return Output.TOOL
-    return Output.TOOL if named else Output.NOTHING
+    return grow(tool, function.get("arguments"), Output.TOOL) | (Output.TOOL if named else Output.NOTHING)
 
 
 def _tool_call_end(choice: ChoiceSoFar, index: int, message: Document) -> Output:  # noqa: ARG001 - see _EVENTS

@@ -41,6 +41,7 @@ _SIGNED_EVENTS: Final = 4  # a provider shows itself in the first events or not 
 _KEPT_BYTES_MAX: Final = 256 * 1024  # of a body without events, kept until its end shows what it was
 _LESSON_EVERY: Final = 16  # events
 _GLUE: Final = re.compile(rb"\n|data:|event:")  # what stands between two events that were glued together
+_HALVES_MAX: Final = 64  # places at which a document is looked for behind the half of another
 _NOTHING: Final = Output.NOTHING
 
 
@@ -220,6 +221,9 @@ class Reading:
             return self._read_block(data, end=event.end)  # a whole body under a content type that lied
         if value is None and _has_torn(data or event.name.encode()):
             return self._read_torn(data or event.name.encode(), end=event.end)
+        if value is None and (behind := self._behind_half(data)):
+            self.answers[-1].warn("torn_event")
+            return self.read(event._replace(data=behind))
         answer = self.answers[-1]
         answer.events += 1
         found = error_outside(data) if data[:1] in (b"{", b"[", b"<") else None
@@ -313,6 +317,18 @@ class Reading:
             if _is_whole(part):
                 output |= self.read(Event(Piece.EVENT, "", part.strip(), end))
         return output
+
+    def _behind_half(self, data: bytes) -> bytes:
+        """The document behind the torn half of another, where a line holds both (NDJSON); nothing if there is none."""
+        at = data.find(b'{"', 1) if data.startswith(b"{") else -1
+        for _ in range(_HALVES_MAX):
+            if at < 0:
+                break
+            document = decode(data[at:])
+            if type(document) is dict and ("error" in document or recognise(document) is not None):
+                return data[at:]
+            at = data.find(b'{"', at + 1)
+        return b""
 
     def _read_bare_body(self) -> None:
         """A body without one event: one plain document after all, or the text of a refusal."""

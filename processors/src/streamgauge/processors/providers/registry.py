@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from streamgauge.processors.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from streamgauge.processors.providers.api import Api
 from streamgauge.processors.providers.bedrock_converse import BEDROCK_CONVERSE
+from streamgauge.processors.providers.cohere_v1 import COHERE_V1
 from streamgauge.processors.providers.cohere_v2 import COHERE_V2
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
@@ -26,6 +27,7 @@ APIS: Final[tuple[Api, ...]] = (
     OPENAI_CHAT,
     OPENAI_RESPONSES,
     ANTHROPIC_MESSAGES,
+    COHERE_V1,
     COHERE_V2,
     BEDROCK_CONVERSE,
 )

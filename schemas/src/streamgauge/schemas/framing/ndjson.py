@@ -1,7 +1,11 @@
 """Newline-delimited JSON: one document a line (LF, or CRLF).
 
-Blank lines say nothing. A last line without its end comes back as `TAIL`: whether it is a whole document only its
-reader can tell. A line beyond `line_bytes_max` is cut there, and `capped` says so.
+    EVENT     a line that could be a document: `{` … `}`
+    OUTSIDE   lines that could not, consecutive ones joined: a gateway's pretty-printed error, its page
+    TAIL      a last line without its end: whether it is a whole document only its reader can tell
+
+Blank lines say nothing. An indented line behind one that is outside belongs to it. A line, or a run of them, beyond
+`line_bytes_max` is cut there, and `capped` says so.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ class NdjsonFramer:
     def __init__(self, *, line_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._parts: list[bytes] = []  # of the line that is not ended yet
         self._held = 0  # bytes in them
+        self._run: list[bytes] = []  # the open run of lines that are no documents
+        self._run_bytes = 0
+        self._run_end = 0
         self._end = 0  # bytes seen, those of the open line included
         self._line_bytes_max = line_bytes_max
         self._capped = False
@@ -39,18 +46,33 @@ class NdjsonFramer:
         return events
 
     def finish(self) -> list[Event]:
-        """What stood after the last line's end."""
-        rest = b"".join(self._parts)
-        self._parts.clear()
-        self._held = 0
-        return [Event(Piece.TAIL, "", rest, self._end)] if rest.strip() else []
+        """What stood after the last document: an open run, with a half line that belongs to it, or that line."""
+        events: list[Event] = []
+        rest = self._take()
+        if self._run and not rest.startswith(b"{"):
+            self._keep(rest)
+            rest = b""
+        self._close_run(events)
+        if rest.strip():
+            events.append(Event(Piece.TAIL, "", rest, self._end))
+        return events
 
     def _close(self, events: list[Event]) -> None:
-        line = b"".join(self._parts).strip()
+        raw = self._take()
+        line = raw.strip()
+        if not line:
+            return
+        if line[:1] == b"{" and line[-1:] == b"}" and not (self._run and raw[:1] in (b" ", b"\t")):
+            self._close_run(events)
+            events.append(Event(Piece.EVENT, "", line, self._end))
+        else:
+            self._keep(raw.rstrip(b"\r"))
+
+    def _take(self) -> bytes:
+        line = b"".join(self._parts)
         self._parts.clear()
         self._held = 0
-        if line:
-            events.append(Event(Piece.EVENT, "", line, self._end))
+        return line
 
     def _hold(self, part: bytes) -> None:
         room = self._line_bytes_max - self._held
@@ -60,3 +82,19 @@ class NdjsonFramer:
         if part:
             self._parts.append(part)
             self._held += len(part)
+
+    def _keep(self, line: bytes) -> None:
+        """Add a line to the run; of more than its bound, nothing."""
+        if self._run_bytes + len(line) > self._line_bytes_max and self._run:
+            self._capped = True
+            return
+        if line.strip():
+            self._run.append(line)
+            self._run_bytes += len(line) + 1
+            self._run_end = self._end
+
+    def _close_run(self, events: list[Event]) -> None:
+        if self._run:
+            events.append(Event(Piece.OUTSIDE, "", b"\n".join(self._run), self._run_end))
+            self._run.clear()
+            self._run_bytes = 0
