@@ -16,6 +16,7 @@ from streamgauge.schemas.records import (
     Choice,
     Citation,
     Contents,
+    Hole,
     Image,
     Link,
     Omitted,
@@ -318,6 +319,22 @@ CONTENTS: Final[dict[str, Contents]] = {
                 output=msgspec.Raw(b"[]"),
                 duration_us=7,
                 ok=False,
+            )
+        ],
+    ),
+    "contents_torn": Contents(
+        id="acme/0199c0de-0000-7000-8000-00000000cafe.2",
+        tenant="acme",
+        choices=[
+            Choice(
+                index=0,
+                parts=[
+                    Text(text="one"),
+                    Hole(),
+                    Text(text=" three"),
+                    ToolCall(id="call_1", name="find", arguments='{"q":', complete=False),
+                    Hole(),
+                ],
             )
         ],
     ),

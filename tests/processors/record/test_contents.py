@@ -20,6 +20,7 @@ from streamgauge.schemas.records import (
     Choice,
     Citation,
     Contents,
+    Hole,
     Image,
     Omitted,
     Opaque,
@@ -157,6 +158,7 @@ PARTS = st.one_of(
     st.builds(Opaque, kind=TEXTS, value=TEXTS.map(json)),
     st.builds(Audio, transcript=st.none() | TEXTS),
     st.builds(Image, url=st.none() | TEXTS),
+    st.builds(Hole),
 )
 CHOICES = st.builds(
     Choice,

@@ -36,6 +36,7 @@ __all__ = [
     "Choice",
     "Citation",
     "Contents",
+    "Hole",
     "Image",
     "Link",
     "Omitted",
@@ -292,7 +293,12 @@ class Opaque(msgspec.Struct, frozen=True, kw_only=True, tag="opaque"):
     value: msgspec.Raw  # as it came
 
 
-Part = Text | Reasoning | Refusal | ToolCall | Citation | Image | Audio | Opaque
+class Hole(msgspec.Struct, frozen=True, kw_only=True, tag="hole"):
+    """Bytes of the stream are missing here; how much of the answer was in them is not known. It divides a text that
+    they were lost in, and follows any other part that was open."""
+
+
+Part = Text | Reasoning | Refusal | ToolCall | Citation | Image | Audio | Opaque | Hole
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,7 +123,7 @@ def seen_in(choices: Sequence[Choice], *, api: str | None, model: str | None) ->
                     texts += [part.name or "", arguments]
                 case Citation():  # points at text that stands elsewhere
                     pass
-                case _:  # images, sound, what the provider's own tools did
+                case _:  # images, sound, what the provider's own tools did, and what was lost
                     whole = False
     return Seen([text for text in texts if text], whole, calls)
 

@@ -29,7 +29,7 @@ from streamgauge.processors.providers.parts import (
     TextSoFar,
     ToolSoFar,
 )
-from streamgauge.schemas.records import Choice, Reasoning, Refusal, Text
+from streamgauge.schemas.records import Choice, Hole, Part, Reasoning, Refusal, Text
 
 __all__ = [
     "Answer",
@@ -138,16 +138,28 @@ class ChoiceSoFar:
             if tool.complete is None:
                 tool.complete = False
 
+    def tear(self) -> None:
+        """Bytes are missing here. What was open may miss them; where nothing was, they may have been a part's."""
+        if self.finish_reason is not None:
+            return
+        torn = [part.tear() for part in self.parts.values() if isinstance(part, _GROWING)]
+        if not any(torn):
+            self.parts["hole", len(self.parts)] = _HOLE
+
     def choice(self, *, generation: int) -> Choice:
         """The choice as the contents hold it: parts that only began say nothing and are left out."""
-        parts = [part.part() if isinstance(part, _GROWING) else part for part in self.parts.values()]
-        told = [part for part in parts if part not in _EMPTY]
+        told: list[Part] = []
+        for part in self.parts.values():
+            for one in part.told() if isinstance(part, _GROWING) else (part,):
+                if one not in _EMPTY and not (one == _HOLE and told[-1:] == [one]):
+                    told.append(one)
         return Choice(
             index=self.index, role=self.role, parts=told, finish_reason=self.finish_reason, generation=generation
         )
 
 
 _GROWING: Final = (TextSoFar, ReasoningSoFar, ToolSoFar, AudioSoFar, OpaqueSoFar)
+_HOLE: Final = Hole()
 _EMPTY: Final = (Text(text=""), Refusal(text=""), Reasoning(text=""), Reasoning(text="", summary=True))
 
 
@@ -167,6 +179,7 @@ class Answer:
         "scratch",
         "service_tier",
         "status",
+        "torn",
         "units",
         "unknown_events",
         "usage_breakdown",
@@ -193,6 +206,7 @@ class Answer:
         self.events = 0
         self.unknown_events = 0
         self.warnings: list[str] = []
+        self.torn = False  # bytes of the stream are missing somewhere in it
         self.scratch: dict[str, Any] = {}  # what the API's module must remember between events
 
     def choice(self, index: int = 0) -> ChoiceSoFar:
@@ -200,6 +214,8 @@ class Answer:
         found = self.choices.get(index)
         if found is None:
             found = self.choices[index] = ChoiceSoFar(index)
+            if self.torn:
+                found.tear()  # its beginning may be among what is missing
         return found
 
     def finish_reasons(self) -> list[str]:
@@ -231,6 +247,12 @@ class Answer:
             self.ending = Ending("failed", evidence, offset)
         elif self.ending.kind != "failed":
             self.warn("error_after_end")
+
+    def tear(self) -> None:
+        """Bytes of the stream are missing here."""
+        self.torn = True
+        for choice in self.choices.values():
+            choice.tear()
 
     def warn(self, warning: str) -> None:
         """Note something odd, once."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, Output, Usage
 from streamgauge.processors.providers.api import Ordinary
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
-from streamgauge.processors.providers.parts import OpaqueSoFar, ReasoningSoFar, TextSoFar, ToolSoFar
+from streamgauge.processors.providers.parts import Growing, OpaqueSoFar, ReasoningSoFar, TextSoFar, ToolSoFar
 from streamgauge.processors.providers.refrain import Growth
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.records import Citation
@@ -273,9 +273,11 @@ def _block_stop(answer: Answer, document: Document) -> int:
 
 def _end_block(answer: Answer, document: Document) -> None:
     part = answer.choice().parts.get(("block", _index(document)))
+    if isinstance(part, Growing):
+        part.open = False
     if isinstance(part, ToolSoFar):
         part.complete = True
-        if not part.pieces:
+        if part.name is not None and not (part.pieces or part.holes):
             part.pieces.append("{}")
 
 

@@ -3,6 +3,9 @@
 Each kind keeps what came in pieces and joins them once, when the part is asked for, which can be any time: of a cut
 stream it is simply the part so far. Where a provider repeats a part whole (`.done` events, final snapshots), `settle`
 puts that copy in the place of the pieces.
+
+Where bytes of the stream are lost, every part that was open may miss some. It says so when it is told: a text comes in
+stretches with a hole between them; of anything else, which cannot be divided, the hole stands behind it.
 """
 
 from __future__ import annotations
@@ -10,92 +13,132 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
 from streamgauge.processors.providers.json_values import Document, joined, raw
-from streamgauge.schemas.records import Audio, Citation, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from streamgauge.schemas.records import Audio, Citation, Hole, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 
-__all__ = ["AudioSoFar", "OpaqueSoFar", "PartSoFar", "ReasoningSoFar", "TextSoFar", "ToolSoFar", "image_of", "is_json"]
+__all__ = [
+    "AudioSoFar",
+    "Growing",
+    "OpaqueSoFar",
+    "PartSoFar",
+    "ReasoningSoFar",
+    "TextSoFar",
+    "ToolSoFar",
+    "image_of",
+    "is_json",
+]
 
 
-class TextSoFar:
-    """Text that grows by pieces: an answer's text, or a refusal."""
+class Growing:
+    """A part that grows by pieces. `holes` names the pieces before which bytes were lost while it was open."""
 
-    __slots__ = ("pieces", "refusal")
+    __slots__ = ("holes", "open", "pieces")
 
-    def __init__(self, *, refusal: bool = False) -> None:
+    def __init__(self) -> None:
         self.pieces: list[str] = []
-        self.refusal = refusal
+        self.holes: list[int] = []
+        self.open = True  # nothing says yet that no more will come
 
     def settle(self, whole: str) -> bool:
-        """Take the provider's own copy; say whether the pieces had said something else."""
-        return _settle(self.pieces, whole)
+        """Take the provider's own copy, in which nothing is missing; say whether whole pieces had said something
+        else."""
+        contradicted = not self.holes and "".join(self.pieces) not in ("", whole)
+        self.pieces[:] = [whole]
+        self.holes.clear()
+        self.open = False
+        return contradicted
 
-    def part(self) -> Part:
-        text = joined(self.pieces)
-        return Refusal(text=text) if self.refusal else Text(text=text)
+    def tear(self) -> bool:
+        """Bytes are missing here. Says whether this part may miss them."""
+        if self.open and self.holes[-1:] != [len(self.pieces)]:
+            self.holes.append(len(self.pieces))
+        return self.open
+
+    def texts(self) -> list[str]:
+        """The text, in as many stretches as the holes leave of it."""
+        if not self.holes:
+            return [joined(self.pieces)]
+        borders = pairwise([0, *self.holes, len(self.pieces)])
+        return [joined(self.pieces[begin:end]) for begin, end in borders]
 
 
-class ReasoningSoFar:
+class TextSoFar(Growing):
+    """Text that grows by pieces: an answer's text, or a refusal."""
+
+    __slots__ = ("refusal",)
+
+    def __init__(self, *, refusal: bool = False) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+    def told(self) -> list[Part]:
+        texts = self.texts()
+        return _with_holes([Refusal(text=text) if self.refusal else Text(text=text) for text in texts])
+
+
+class ReasoningSoFar(Growing):
     """Reasoning, or the provider's summary of it. `signature` holds what proves it, or the encrypted whole."""
 
-    __slots__ = ("pieces", "signature", "summary")
+    __slots__ = ("signature", "summary")
 
     def __init__(self, *, summary: bool = False) -> None:
-        self.pieces: list[str] = []
+        super().__init__()
         self.summary = summary
         self.signature: str | None = None
 
-    def settle(self, whole: str) -> bool:
-        """Take the provider's own copy; say whether the pieces had said something else."""
-        return _settle(self.pieces, whole)
-
-    def part(self) -> Part:
-        text = joined(self.pieces)
-        encrypted = not text and self.signature is not None
-        return Reasoning(text=text, summary=self.summary, signature=self.signature, encrypted=encrypted)
+    def told(self) -> list[Part]:
+        *texts, last = self.texts()
+        encrypted = not texts and not last and self.signature is not None
+        parts = [Reasoning(text=text, summary=self.summary) for text in texts]
+        parts.append(Reasoning(text=last, summary=self.summary, signature=self.signature, encrypted=encrypted))
+        return _with_holes(parts)
 
 
-class ToolSoFar:
-    """A tool call: id and name come once, the arguments grow. `complete` is null until the provider says either way."""
+class ToolSoFar(Growing):
+    """A tool call: id and name come once, the arguments grow. `complete` is null until the provider says either way;
+    a call that misses bytes never is, nor one whose name was never seen."""
 
-    __slots__ = ("complete", "id", "name", "pieces", "server_side")
+    __slots__ = ("complete", "id", "name", "server_side")
 
     def __init__(self, *, server_side: bool = False) -> None:
+        super().__init__()
         self.id: str | None = None
         self.name: str | None = None
-        self.pieces: list[str] = []
         self.complete: bool | None = None
         self.server_side = server_side
 
-    def settle(self, whole: str) -> bool:
-        """Take the provider's own copy of the arguments; say whether the pieces had said something else."""
-        return _settle(self.pieces, whole)
+    def tear(self) -> bool:
+        return self.complete is None and super().tear()
 
     def valid(self) -> bool:
         """Whether the arguments so far are one JSON value."""
         return is_json(joined(self.pieces))
 
-    def part(self) -> Part:
+    def told(self) -> list[Part]:
         arguments = joined(self.pieces)
-        return ToolCall(
+        call = ToolCall(
             id=self.id,
             name=self.name,
             arguments=arguments,
-            complete=self.complete,
+            complete=False if self.holes or (self.complete and self.name is None) else self.complete,
             json_valid=is_json(arguments),
             server_side=self.server_side,
         )
+        return [call, Hole()] if self.holes else [call]
 
 
-class AudioSoFar:
-    """Spoken output: a transcript that grows; of the sound its length and hash."""
+class AudioSoFar(Growing):
+    """Spoken output: a transcript that grows; of the sound its length and hash, unless some of it is missing."""
 
-    __slots__ = ("_hash", "byte_count", "media_type", "pieces")
+    __slots__ = ("_hash", "byte_count", "media_type")
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []  # of the transcript
+        super().__init__()  # the pieces are those of the transcript
         self.media_type: str | None = None
         self.byte_count = 0
         self._hash = hashlib.sha256()
@@ -106,24 +149,27 @@ class AudioSoFar:
         self.byte_count += len(sound)
         self._hash.update(sound)
 
-    def part(self) -> Part:
-        return Audio(
+    def told(self) -> list[Part]:
+        known = self.byte_count > 0 and not self.holes
+        audio = Audio(
             media_type=self.media_type,
-            bytes=self.byte_count or None,
-            sha256=self._hash.hexdigest() if self.byte_count else None,
+            bytes=self.byte_count if known else None,
+            sha256=self._hash.hexdigest() if known else None,
             transcript=joined(self.pieces) or None,
         )
+        return [audio, Hole()] if self.holes else [audio]
 
 
 class OpaqueSoFar:
     """A part we only carry: the provider's object, and by field what has streamed for it since."""
 
-    __slots__ = ("kind", "pieces", "value")
+    __slots__ = ("kind", "pieces", "torn", "value")
 
     def __init__(self, kind: str, value: Document) -> None:
         self.kind = kind
         self.value = value
         self.pieces: dict[str, list[str]] = {}
+        self.torn = False
 
     def grow(self, field: str, piece: str) -> None:
         """Add what streamed for this field."""
@@ -133,13 +179,20 @@ class OpaqueSoFar:
         """Take the provider's final object."""
         self.value = value
         self.pieces.clear()
+        self.torn = False
 
-    def part(self) -> Part:
+    def tear(self) -> bool:
+        """Bytes are missing here. Says whether this part may miss them: only one that grows does."""
+        self.torn = self.torn or bool(self.pieces)
+        return self.torn
+
+    def told(self) -> list[Part]:
         grown = {field: joined(pieces) for field, pieces in self.pieces.items()}
-        return Opaque(kind=self.kind, value=raw({**self.value, **grown}))
+        opaque = Opaque(kind=self.kind, value=raw({**self.value, **grown}))
+        return [opaque, Hole()] if self.torn else [opaque]
 
 
-PartSoFar = TextSoFar | ReasoningSoFar | ToolSoFar | AudioSoFar | OpaqueSoFar | Citation | Image
+PartSoFar = TextSoFar | ReasoningSoFar | ToolSoFar | AudioSoFar | OpaqueSoFar | Citation | Image | Hole
 
 
 def image_of(value: str, *, media_type: str | None = None) -> Image:
@@ -162,12 +215,10 @@ def is_json(text: str) -> bool:
     return True
 
 
-def _settle(pieces: list[str], whole: str) -> bool:
-    before = "".join(pieces)
-    if before == whole:
-        return False
-    pieces[:] = [whole]
-    return bool(before)
+def _with_holes(stretches: Sequence[Part]) -> list[Part]:
+    """These parts with a hole between each two of them."""
+    first, *rest = stretches
+    return [first, *(part for stretch in rest for part in (Hole(), stretch))]
 
 
 def _bytes_of(base64_text: str) -> bytes:

@@ -6,6 +6,7 @@ them into answers, one a generation:
 * an event's JSON is parsed once, and read by the stream's API; without a known API the first event that can only be of
   one decides;
 * where events are numbered, an equal copy is dropped (`duplicates`), an unequal one is a conflict: the first stays;
+  where a number is missing, so is an event (`holes`), and the answer is torn there;
 * an event that begins another generation opens another answer, so two texts never become one;
 * an error is an error in whatever shape and place: in an event, beside choices, outside the grammar, as a whole body;
 * an event that was whole but for its last line end is read, and so is one that was glued to the torn half of another
@@ -68,6 +69,7 @@ class Reading:
         "duplicates",
         "end",
         "events",
+        "holes",
         "provider",
         "refrain",
     )
@@ -88,6 +90,7 @@ class Reading:
         self.duplicates = 0
         self.conflicts = 0
         self.damaged = False  # bytes are missing, or other ones than were sent
+        self.holes = 0  # places where numbered events are missing
         self.end = 0  # offset behind the last piece
         self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one
         self._documents_only = documents_only
@@ -145,6 +148,10 @@ class Reading:
         refrain.pieces.append(text)
         return refrain.output
 
+    def tear(self) -> None:
+        """Bytes are missing here: what is open in the present generation may miss them."""
+        self.answers[-1].tear()
+
     def ends_well(self) -> bool:
         """Whether a proper end of the body now is terminal evidence."""
         return self.api is not None and self.api.ends_at_eof(
@@ -180,7 +187,9 @@ class Reading:
             answer = self._begin_anew()
             self.provider = api.provider_in(document) or self.provider
         number = api.event_key(document)
-        if number is not None and not self._take(number, event.data):
+        if number is None:
+            self._numbers.unnumbered += 1
+        elif not self._take(number, event.data):
             return _NOTHING
         answer.events += 1
         if self.provider is None and answer.events <= _SIGNED_EVENTS:
@@ -352,7 +361,12 @@ class Reading:
 
     def _take(self, number: int, data: bytes) -> bool:
         """Whether no event of this number was read before."""
-        before, now = self._numbers.note(number, data)
+        numbers = self._numbers
+        missing = numbers.last is not None and number > numbers.last + 1 + numbers.unnumbered
+        before, now = numbers.note(number, data)
+        if missing:
+            self.holes += 1
+            self.tear()
         if before is None:
             return True
         if before == now:
@@ -377,25 +391,23 @@ class Reading:
 class _Numbers:
     """The event numbers of one generation with a checksum of each event, four bytes a number where they are dense."""
 
-    __slots__ = ("_dense", "_first", "_sparse")
+    __slots__ = ("_dense", "_first", "_sparse", "last", "unnumbered")
 
     def __init__(self) -> None:
         self._first: int | None = None
         self._dense = array("I")
         self._sparse: dict[int, int] = {}
-
-    @property
-    def last(self) -> int | None:
-        """The highest number so far."""
-        if self._first is None:
-            return None
-        return max(self._first + len(self._dense) - 1, max(self._sparse, default=self._first))
+        self.last: int | None = None  # the highest number so far
+        self.unnumbered = 0  # events without a number since then: they may have taken one each, or none
 
     def note(self, number: int, data: bytes) -> tuple[int | None, int]:
         """The checksum noted under this number before, if any, and this one, which is noted if there was none."""
         now = zlib.crc32(data)
         if self._first is None:
             self._first = number
+        if self.last is None or number > self.last:
+            self.last = number
+            self.unnumbered = 0
         at = number - self._first
         if at == len(self._dense):
             if number in self._sparse:

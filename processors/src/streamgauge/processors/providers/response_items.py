@@ -20,7 +20,7 @@ from typing import Any, Final
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, Output
 from streamgauge.processors.providers.json_values import Document, documents, fields, raw, text
 from streamgauge.processors.providers.parts import OpaqueSoFar, ReasoningSoFar, TextSoFar, ToolSoFar, image_of
-from streamgauge.schemas.records import Citation
+from streamgauge.schemas.records import Citation, Hole
 
 __all__ = ["add_annotation", "grow_item", "settle", "settle_item", "settle_output", "settle_part"]
 
@@ -118,7 +118,8 @@ def settle_output(answer: Answer, output: Any) -> int:
     for at, item in enumerate(items):
         found |= settle_item(answer, item, at=places.get(text(item.get("id")) or "", at), done=True)
     choice = answer.choice()
-    choice.parts = dict(sorted(choice.parts.items(), key=lambda entry: _output_index(entry[0])))
+    told = [entry for entry in choice.parts.items() if not isinstance(entry[1], Hole)]  # no item is missing any longer
+    choice.parts = dict(sorted(told, key=lambda entry: _output_index(entry[0])))
     return found
 
 

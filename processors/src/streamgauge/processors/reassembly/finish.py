@@ -117,7 +117,7 @@ def _verdict(stream: Stream, links: Sequence[Link], deciding: Link, generations:
             short=deciding.short,
             cut_in_coding=deciding.cut_in_coding,
             blind=deciding.blind if reading is not None else Blind.NOT_SEEN,
-            whole=all(link.flow.whole for link in links) and not generations.holes and not stream.lost_links,
+            whole=all(link.flow.whole for link in links) and not generations.torn and not stream.lost_links,
             content_complete=reading.content_complete() if reading is not None else None,
             how=close.how if close is not None else None,
             reading=close.reading if close is not None else None,

@@ -43,6 +43,7 @@ class Kept(NamedTuple):
     number: int
     piece: Event
     at_us: int | None
+    torn: bool = False  # bytes were lost right before it
 
 
 class Flow:
@@ -54,6 +55,7 @@ class Flow:
         "_gaps",
         "_keeps",
         "_next_seq",
+        "_tears",
         "_torn",
         "body",
         "body_bytes",
@@ -66,6 +68,7 @@ class Flow:
         "hidden",
         "kept",
         "last_got_us",
+        "missing",
         "moments",
         "opening",
         "reading",
@@ -88,7 +91,8 @@ class Flow:
         self.events = 0
         self.duplicates = 0  # chunks that came twice, in different segments
         self.declared = 0  # chunks the shim dropped, by jumps of `seq`
-        self.whole = True  # no byte is missing
+        self.whole = True  # every byte was read
+        self.missing = False  # bytes were sent that never came
         self.hidden: str | None = None  # why the deciding bytes may be among those that were not read
         self.timeless = False  # a chunk came without a time that can be
         self.failed = False  # reading failed on some bytes
@@ -97,6 +101,7 @@ class Flow:
         self._torn = False  # the chunk before the next one is missing
         self._behind_hole = False  # a hole was passed, and no chunk came since
         self._keeps = False
+        self._tears = False  # bytes are missing before the next piece
         self._at_border = False  # the next chunk may be read at sight
 
     @property
@@ -194,7 +199,7 @@ class Flow:
         for size, got_us, asked_us in islice(zip(sizes, gots, askeds, strict=False), copied, None):
             self._count(size, got_us, asked_us)
         if len(sizes) > copied:
-            self._lose(Blind.NOT_SEEN)
+            self._lose(Blind.NOT_SEEN, missing=False)
             self._torn = False  # the bytes were not seen, the chunks were
         self._read_through(data.seq, len(sizes))
 
@@ -245,23 +250,28 @@ class Flow:
         self._next_seq = seq
         return 0
 
-    def _lose(self, why: str) -> None:
-        """Bytes are missing here: nothing is joined across."""
+    def _lose(self, why: str, *, missing: bool = True) -> None:
+        """Bytes are missing here, or were kept back on purpose: nothing is joined across."""
         self.whole = False
+        self.missing = self.missing or missing
         self._torn = True
         self._at_border = False
         if self.body is not None:
             self._take_all(self.body.skip)
         self.hidden = why
-        self._keeps = True
+        self._keeps = self._tears = True
 
     # ------------------------------------------------------------------ pieces
 
     def _take(self, pieces: list[Event], at_us: int | None) -> None:
         reading = self.reading or self._begin_reading()
         for piece in pieces:
-            if self._keeps and self._keep(reading, piece, at_us):
-                continue
+            if self._keeps:
+                if self._keep(reading, piece, at_us):
+                    continue
+                if self._tears:
+                    reading.tear()
+                    self._tears = False
             events = reading.events
             kinds = reading.read(piece)
             if reading.events > events:
@@ -280,7 +290,11 @@ class Flow:
         number = _number(reading, piece)
         if number is None and not self.kept:
             return False
-        self.kept.append(Kept(self.kept[-1].number if number is None else number, piece, at_us))
+        if number is None:
+            self.kept.append(Kept(self.kept[-1].number, piece, at_us))
+        else:
+            self.kept.append(Kept(number, piece, at_us, self._tears))
+            self._tears = False
         if self.scout is None:
             self.scout = Reading(
                 reading.api, provider=reading.provider, status=self._status, documents_only=self._documents_only

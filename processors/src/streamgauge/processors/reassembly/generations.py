@@ -3,8 +3,8 @@
 The links stand in their order (`link_no`, link), whatever the order they arrived in.
 
 * Numbered events (Responses): a later link carries the same answer on. Its events are read into the first link's
-  reading; what that has read already is dropped, and counted on the later link if equal, as a conflict if not. A number
-  that is missing between two links is a hole.
+  reading; what that has read already is dropped, and counted on the later link if equal, as a conflict if not. Where a
+  number is missing, between two links or within one, there is a hole.
 * Events without numbers: a later link told the answer from its beginning. If its text begins with the text so far, it
   replaces it; else it is another generation, and the texts are never joined.
 * A connection that was refused, or brought nothing, adds no generation beside those that did.
@@ -20,6 +20,7 @@ from streamgauge.processors.providers.parts import PartSoFar, ReasoningSoFar, Te
 from streamgauge.processors.providers.reading import Reading
 from streamgauge.processors.reassembly.flow import Kept
 from streamgauge.processors.reassembly.link import Link
+from streamgauge.schemas.records import Hole
 
 __all__ = ["Generations", "Strand", "gather"]
 
@@ -51,12 +52,17 @@ class Generations:
         self.replayed: dict[bytes, int] = {}  # by link: events it repeated
         self.duplicates = 0  # events a body repeated itself
         self.conflicts = 0
-        self.holes = 0  # numbers missing between two links
+        self.holes = 0  # places where numbered events are missing, and no bytes are known to be
 
     @property
     def reading(self) -> Reading | None:
         """The one that decides: the last."""
         return self.strands[-1].reading if self.strands else None
+
+    @property
+    def torn(self) -> bool:
+        """Whether events are missing: among numbered ones, or in the generation that decides."""
+        return self.holes > 0 or (self.reading is not None and self.reading.answer.torn)
 
     @property
     def deciding(self) -> Link | None:
@@ -76,10 +82,13 @@ def gather(links: Sequence[Link]) -> Generations:
         _join(found, link)
     for strand in found.strands:
         _weave(found, strand)
+        if any(link.unread for link in strand.links):
+            strand.reading.tear()
     for strand in found.strands:
         strand.reading.finish(proper_eof=strand.links[-1].ended_properly)
         found.conflicts += strand.reading.conflicts
         found.duplicates += strand.reading.duplicates
+        found.holes += strand.reading.holes
     found.duplicates -= sum(found.replayed.values())
     _replace(found)
     return found
@@ -113,11 +122,14 @@ def _same_api(strand: Strand, link: Link) -> bool:
 
 def _weave(found: Generations, strand: Strand) -> None:
     """Read what was kept into the strand's reading."""
-    _count_seams(found, strand)
     reading = strand.reading
     for link, kept in _in_order(strand):
-        duplicates, conflicts = reading.duplicates, reading.conflicts
+        if kept.torn and kept.number > 0 and reading.last_number is None:
+            reading.tear()
+        duplicates, conflicts, holes = reading.duplicates, reading.conflicts, reading.holes
         kinds = reading.read(kept.piece)
+        if kept.torn:
+            reading.holes = holes  # the loss is known, and counted where it happened
         if reading.duplicates > duplicates:
             found.replayed[link.link] = found.replayed.get(link.link, 0) + 1
         elif kinds is not _NOTHING and reading.conflicts == conflicts:
@@ -133,17 +145,6 @@ def _in_order(strand: Strand) -> list[tuple[Link, Kept]]:
     if len(ids - {None}) <= 1 and all(len(scout.answers) == 1 for scout in scouts):
         pieces.sort(key=lambda piece: piece[1].number)
     return pieces
-
-
-def _count_seams(found: Generations, strand: Strand) -> None:
-    last = strand.reading.last_number
-    for link in strand.links:
-        numbers = [kept.number for kept in link.flow.kept]
-        if not numbers:
-            continue
-        if last is not None and link is not strand.links[0] and numbers[0] > last + 1:
-            found.holes += 1
-        last = max(numbers if last is None else [last, *numbers])
 
 
 # ---------------------------------------------------------------------- without numbers
@@ -177,7 +178,8 @@ def _begins_with(new: Answer, old: Answer) -> bool:
 
 
 def _choice_begins_with(new: ChoiceSoFar, old: ChoiceSoFar) -> bool:
-    return all(key in new.parts and _part_begins_with(new.parts[key], part) for key, part in old.parts.items())
+    parts = {key: part for key, part in old.parts.items() if not isinstance(part, Hole)}
+    return all(key in new.parts and _part_begins_with(new.parts[key], part) for key, part in parts.items())
 
 
 def _part_begins_with(new: PartSoFar, old: PartSoFar) -> bool:

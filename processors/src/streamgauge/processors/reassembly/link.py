@@ -274,6 +274,11 @@ class Link:
         return None
 
     @property
+    def unread(self) -> bool:
+        """Whether bytes behind the last event are missing, or could not be read."""
+        return self.blind not in (None, Blind.UNKNOWN_API)
+
+    @property
     def dropped(self) -> int | None:
         """How many chunks the shim says it dropped; at least those that are missing under contiguous `n`."""
         said = self.close.dropped if self.close is not None else None
@@ -306,7 +311,7 @@ class Link:
         """What is worth a warning."""
         flow = self.flow
         found = set(self.warnings)
-        if not flow.whole:
+        if flow.missing:
             found.add("bytes_missing")
         if flow.timeless:
             found.add("times_unknown")

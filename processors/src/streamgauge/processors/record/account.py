@@ -23,7 +23,7 @@ from streamgauge.processors.providers.json_values import decode, fields, text
 from streamgauge.processors.reassembly.finished import FinishedStream
 from streamgauge.processors.record.measures import Measures
 from streamgauge.processors.record.request_body import RequestBody
-from streamgauge.schemas.records import Choice
+from streamgauge.schemas.records import Choice, Hole
 from streamgauge.schemas.words import Outcome, UsageSource
 
 __all__ = ["Account", "take_account"]
@@ -65,7 +65,8 @@ def take_account(
         counting=_Counting(stream.opening.request if request.is_json else None, model=known, measures=measures),
     )
     units = _units(answers)
-    shown = any(choice.parts for choices in generations for choice in choices)
+    parts = [part for choices in generations for choice in choices for part in choice.parts]
+    shown = any(not isinstance(part, Hole) for part in parts)
     billing, basis = bill(stream.verdict.outcome, usage_source=judged.usage_source, output_seen=shown)
     return Account(
         judged=judged,

@@ -23,6 +23,7 @@ from streamgauge.schemas.records import (
     Choice,
     Citation,
     Contents,
+    Hole,
     Image,
     Omitted,
     Opaque,
@@ -120,6 +121,8 @@ def _lengths(part: Part) -> tuple[int, int]:
             return len(part.kind), _size(part.value)
         case Image():
             return len(part.url or "") + len(part.media_type or ""), 0
+        case Hole():
+            return 0, 0
         case Audio():
             return len(part.transcript or "") + len(part.media_type or ""), 0
 
