@@ -2,6 +2,7 @@
 
 SSE           text/event-stream: what nearly all providers stream
 JSON          one JSON document, whole when the body ends
+JSON_ARRAY    one JSON array of objects, element by element: Gemini without SSE
 NDJSON        one JSON document a line
 EVENT_STREAM  binary messages with checksums: Amazon
 OBJECTS       one JSON document a chunk: the shim's manual streams, where no bytes were seen
@@ -13,6 +14,7 @@ from enum import StrEnum
 
 from streamgauge.schemas.framing.event_stream import EventStreamFramer
 from streamgauge.schemas.framing.events import Framer
+from streamgauge.schemas.framing.json_array import JsonArrayFramer
 from streamgauge.schemas.framing.json_body import JsonBody
 from streamgauge.schemas.framing.ndjson import NdjsonFramer
 from streamgauge.schemas.framing.objects import ObjectsFramer
@@ -26,6 +28,7 @@ class Framing(StrEnum):
 
     SSE = "sse"
     JSON = "json"
+    JSON_ARRAY = "json_array"
     NDJSON = "ndjson"
     EVENT_STREAM = "event_stream"
     OBJECTS = "objects"
@@ -39,6 +42,7 @@ def framer(framing: Framing) -> Framer:
 _FRAMERS: dict[Framing, type[Framer]] = {
     Framing.SSE: SseFramer,
     Framing.JSON: JsonBody,
+    Framing.JSON_ARRAY: JsonArrayFramer,
     Framing.NDJSON: NdjsonFramer,
     Framing.EVENT_STREAM: EventStreamFramer,
     Framing.OBJECTS: ObjectsFramer,
