@@ -17,7 +17,7 @@ from streamgauge.processors.providers.reading import Reading
 from streamgauge.processors.providers.registry import detect
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open
 from streamgauge.schemas.framing.events import Event, Piece
-from streamgauge.schemas.framing.kinds import framer
+from streamgauge.schemas.framing.kinds import Framing, framer
 from streamgauge.schemas.words import Format, How
 
 __all__ = ["Truth", "fold"]
@@ -97,8 +97,8 @@ def _read(connections: list[_Connection]) -> tuple[Reading, list[int]]:
         if reading is None:
             detected = _detect(connection)
             status = connection.head.status if connection.head is not None else None
-            documents_only = connection.opening.format is Format.OBJECTS
-            reading = Reading(detected.api, provider=detected.provider, status=status, documents_only=documents_only)
+            framing = Framing.OBJECTS if connection.opening.format is Format.OBJECTS else detected.framing
+            reading = Reading(detected.api, provider=detected.provider, status=status, framing=framing)
         again = 0
         for piece in pieces:
             number = _number(piece)

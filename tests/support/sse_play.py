@@ -79,7 +79,7 @@ def play_body(
         body_start=start,
     )
     assert api is None or found.api is by_name(api)
-    reading = Reading(found.api, found.provider, status=status)
+    reading = Reading(found.api, found.provider, status=status, framing=found.framing)
     cutter = framer(found.framing)
     outputs = [reading.read(piece) for read in reads for piece in cutter.feed(read)]
     outputs += [reading.read(piece) for piece in cutter.finish()]

@@ -41,6 +41,11 @@ class Api(Protocol):
         """Whether a choice that has ended says why: without it, a missing finish reason is nothing odd."""
         ...
 
+    @property
+    def events_are_bodies(self) -> bool:
+        """Whether every event of a stream has the shape of a plain body, so that only the framing tells them apart."""
+        ...
+
     def recognises(self, document: Document) -> bool:
         """Whether this event, or this whole body, can only be of this API."""
         ...
@@ -95,6 +100,7 @@ class Ordinary:
 
     text_events: frozenset[str] = frozenset()
     gives_reasons: bool = True
+    events_are_bodies: bool = False
 
     def provider_in(self, document: Document) -> str | None:  # noqa: ARG002 - no shape of events gives one away
         return None

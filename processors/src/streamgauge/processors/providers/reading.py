@@ -33,6 +33,7 @@ from streamgauge.processors.providers.json_values import Document, decode
 from streamgauge.processors.providers.refrain import Refrain, learn
 from streamgauge.processors.providers.registry import recognise
 from streamgauge.schemas.framing.events import Event, Piece
+from streamgauge.schemas.framing.kinds import Framing
 from streamgauge.schemas.framing.sse import SseFramer
 
 __all__ = ["Reading"]
@@ -49,13 +50,15 @@ _NOTHING: Final = Output.NOTHING
 class Reading:
     """Folds the pieces of a body into answers.
 
-    `status` is the response's. `documents_only`: the framing carries JSON documents and nothing else, so an end marker
-    that is none (`[DONE]`) cannot come.
+    `status` is the response's. `framing` tells what the grammar of events cannot: objects carry JSON documents and
+    nothing else, so an end marker that is none (`[DONE]`) cannot come; an array has one of its own, its last bracket;
+    and what looks like an event may be a plain body.
     """
 
     __slots__ = (
-        "_documents_only",
+        "_broke_off",
         "_finished",
+        "_framing",
         "_lesson_at",
         "_numbers",
         "_outside",
@@ -80,7 +83,7 @@ class Reading:
         provider: str | None = None,
         *,
         status: int | None = None,
-        documents_only: bool = False,
+        framing: Framing = Framing.SSE,
     ) -> None:
         self.api = api
         self.provider = provider
@@ -93,7 +96,8 @@ class Reading:
         self.holes = 0  # places where numbered events are missing
         self.end = 0  # offset behind the last piece
         self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one
-        self._documents_only = documents_only
+        self._framing = framing
+        self._broke_off = False  # the body ended inside an event
         self._refused = status is not None and status >= _STATUS_REFUSED
         self._text_events = api.text_events if api is not None else frozenset[str]()
         self._numbers = _Numbers()
@@ -153,10 +157,12 @@ class Reading:
         self.answers[-1].tear()
 
     def ends_well(self) -> bool:
-        """Whether a proper end of the body now is terminal evidence."""
-        return self.api is not None and self.api.ends_at_eof(
-            self.answers[-1], provider=self.provider, documents_only=self._documents_only
-        )
+        """Whether a proper end of the body now is terminal evidence. It is none inside an event: there the sender's own
+        source broke off."""
+        if self.api is None or self._broke_off or self._framing is Framing.JSON_ARRAY:
+            return False
+        documents_only = self._framing is Framing.OBJECTS
+        return self.api.ends_at_eof(self.answers[-1], provider=self.provider, documents_only=documents_only)
 
     def content_complete(self) -> bool | None:
         """Whether the generated content is whole; null where no API says what that means."""
@@ -197,7 +203,7 @@ class Reading:
         erring = "error" in document or event.name == "error" or document.get("type") == "error"
         if erring or document.get("object") == "error":
             _note_error(answer, event, document)
-        if answer.events > 1 or not api.is_body(document):  # a plain body comes alone
+        if answer.events > 1 or not self._is_body(api, document):  # a plain body comes alone
             output = api.read(answer, event, document)
             if output and self.events >= self._lesson_at and number is None and answer.events > 1 and not erring:
                 self._learn(api, answer, event, document, output)
@@ -205,6 +211,10 @@ class Reading:
         output = api.read_body(answer, document, end=event.end)
         answer.end("completed", "json body", offset=event.end)
         return output
+
+    def _is_body(self, api: Api, document: Document) -> bool:
+        """Whether this is a whole plain body. Where events look like one (Gemini), the framing tells."""
+        return (self._framing is Framing.JSON or not api.events_are_bodies) and api.is_body(document)
 
     def _learn(self, api: Api, answer: Answer, event: Event, document: Document, output: Output) -> None:
         """Look whether events like this one can be read at sight from now on. That costs as much as reading three of
@@ -227,7 +237,8 @@ class Reading:
         """An event that is no JSON object: the marker, a list, text, or a whole body that is no JSON."""
         data = event.data
         if value is None and b"data:" in data and event.end == len(data):
-            return self._read_block(data, end=event.end)  # a whole body under a content type that lied
+            self._framing = Framing.SSE  # a whole body under a content type that lied
+            return self._read_block(data, end=event.end)
         if value is None and _has_torn(data or event.name.encode()):
             return self._read_torn(data or event.name.encode(), end=event.end)
         if value is None and (behind := self._behind_half(data)):
@@ -298,6 +309,12 @@ class Reading:
     def _read_tail(self, event: Event) -> Output:
         """What was open when the body ended: an event that is whole but for its line end counts."""
         self.answers[-1].warn("tail_unterminated")
+        events = self.events
+        output = self._read_open(event)
+        self._broke_off = self.events == events and not event.data.startswith(b":")
+        return output
+
+    def _read_open(self, event: Event) -> Output:
         data = event.data
         if data.startswith(b"\x00"):  # half of a binary message says nothing
             return _NOTHING

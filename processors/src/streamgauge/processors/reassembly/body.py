@@ -6,7 +6,7 @@
   and before that byte there is nothing to find.
 * Where bytes are missing (`skip`), nothing is joined across the gap: the open event ends as a tail, and a new framer
   begins behind it, whose first bytes of no known field are the rest of an event and dropped. A body that is one
-  document, or is content-coded, cannot be read any further: `unreadable`.
+  document or array, or is content-coded, cannot be read any further: `unreadable`.
 * A body beyond the contract's bound is read up to it: `capped`.
 
 Nothing raises, whatever the bytes.
@@ -28,6 +28,7 @@ from streamgauge.schemas.words import Format
 __all__ = ["Body"]
 
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_WHOLE: Final = (Framing.JSON, Framing.JSON_ARRAY)  # nothing in them tells where one is after bytes were lost
 
 
 class Body:
@@ -119,7 +120,7 @@ class Body:
 
     def skip(self) -> list[Event]:
         """Bytes are missing here. Gives what was found of the event that was open."""
-        if self._inflater is not None or self.streamed is False:
+        if self._inflater is not None or (self.detected is not None and self.detected.framing in _WHOLE):
             self.unreadable = True
         if self.unreadable:
             return []
@@ -148,7 +149,7 @@ class Body:
             return False
         self._lead = b""
         framing = self._detect(data).framing
-        if self._resuming and framing is Framing.JSON:
+        if self._resuming and framing in _WHOLE:
             self.unreadable = True
         self._framer = found = framer(framing)
         if isinstance(found, SseFramer) and self._inflater is None and not self._resuming:

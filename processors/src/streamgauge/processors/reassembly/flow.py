@@ -29,8 +29,8 @@ from streamgauge.processors.reassembly.moments import TIME_US_MAX, Moments
 from streamgauge.processors.reassembly.verdict import Blind
 from streamgauge.schemas.frames import Close, Data, Head, Open
 from streamgauge.schemas.framing.events import Event, Piece
+from streamgauge.schemas.framing.kinds import Framing
 from streamgauge.schemas.limits import MASKING_WAIT_US
-from streamgauge.schemas.words import Format
 
 __all__ = ["Flow", "Kept"]
 
@@ -296,9 +296,7 @@ class Flow:
             self.kept.append(Kept(number, piece, at_us, self._tears))
             self._tears = False
         if self.scout is None:
-            self.scout = Reading(
-                reading.api, provider=reading.provider, status=self._status, documents_only=self._documents_only
-            )
+            self.scout = Reading(reading.api, provider=reading.provider, status=self._status, framing=self._framing)
         events = self.scout.events
         self.scout.read(piece)
         if self.scout.events > events:
@@ -324,8 +322,9 @@ class Flow:
         return self.head.status if self.head is not None else None
 
     @property
-    def _documents_only(self) -> bool:
-        return self.opening is not None and self.opening.format is Format.OBJECTS
+    def _framing(self) -> Framing:
+        detected = self._body().detected
+        return detected.framing if detected is not None else Framing.SSE
 
     def _body(self) -> Body:
         if self.body is None:
@@ -338,7 +337,7 @@ class Flow:
             detected.api if detected is not None else None,
             provider=detected.provider if detected is not None else None,
             status=self._status,
-            documents_only=self._documents_only,
+            framing=self._framing,
         )
         return self.reading
 
