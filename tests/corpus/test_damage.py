@@ -69,6 +69,7 @@ SHAPES: dict[str, dict[str, bytes]] = {
         "named": b"event: error\n" + sse({"message": "too many tokens"}),
     },
     "bedrock.converse": EXCEPTIONS,
+    "google.generateContent": {"event": sse(GEMINI)},
 }
 INVISIBLE = {
     "gemini": json.dumps(GEMINI, indent=2).encode() + b"\n",
@@ -93,11 +94,14 @@ def told(answer: Answer) -> tuple[Any, ...]:
     return (answer.response_id, said(answer), calls, answer.finish_reasons(), answer.usage_raw)
 
 
+def how(reading: Reading) -> str | None:
+    return reading.ending.kind if reading.ending is not None else None
+
+
 @of_each(APIS)
 def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> None:
     for recording, rng in of(api):
         whole = read(recording)
-        assert whole.ending is not None
         body = recording.body
         for cut in [rng.randrange(len(body)) for _ in range(5)]:
             reading = read(recording, [body[:cut]], proper_eof=rng.random() < 0.5)
@@ -107,10 +111,11 @@ def test_a_cut_stream_says_its_beginning_and_never_that_it_ended(api: str) -> No
             assert names(whole.answer)[: len(names(reading.answer))] == names(reading.answer), at
             assert reading.answer.error is None, at
             if reading.ending is not None:
+                assert whole.ending is not None, at
                 assert reading.ending.kind == "completed", at
                 assert len(body[cut : whole.ending.offset].strip()) == 0, at
             else:
-                assert cut < whole.ending.offset, at
+                assert whole.ending is None or cut < whole.ending.offset, at
 
 
 @of_each(APIS)
@@ -163,7 +168,8 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
     played = 0
     for recording, rng in of(api):
         body, parts = recording.body, events(recording.body)
-        start = body[: rng.randrange(len(body))] if torn else b"".join(parts[: rng.randint(1, len(parts) - 1)])
+        border = rng.randint(1, max(1, len(parts) - 1))
+        start = body[: rng.randrange(len(body))] if torn else b"".join(parts[:border])
         first = read(recording, [start], proper_eof=False)
         for other in rng.sample(found, min(2, len(found))):
             same = other is recording or other.expected.get("response_id", 0) == recording.expected.get("response_id")
@@ -172,11 +178,11 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
             played += 1
             reading = read(recording, [start + other.body])
             at = (recording.id, len(start), other.id)
-            assert [told(answer) for answer in reading.answers] == [told(first.answer), told(read(other).answer)], at
+            second = read(other)
+            assert [told(answer) for answer in reading.answers] == [told(first.answer), told(second.answer)], at
             assert reading.answers[0].ending == first.ending, at
-            assert reading.ending is not None, at
-            assert reading.ending.kind == "completed", at
-    assert played >= min(50, len(found) - 1)
+            assert how(reading) == how(second), at
+    assert played >= min(40, len(found) - 1)
 
 
 @needs_recordings(*APIS)

@@ -48,9 +48,12 @@ def test_every_recording_ends_with_the_evidence_it_carries(api: str) -> None:
     for recording in (recording for recording in RECORDINGS if recording.api == api):
         reading = read(recording, [recording.body])
         marker = recording.expected["end_marker"]
-        assert reading.ending is not None, recording.id
-        assert reading.ending.kind == "completed", recording.id
-        assert marker is None or reading.ending.evidence in marker.split("+"), recording.id
+        if marker is None and recording.expected.get("finish_reason") is None:  # nothing in it says that it is whole
+            assert reading.ending is None, recording.id
+        else:
+            assert reading.ending is not None, recording.id
+            assert reading.ending.kind == "completed", recording.id
+            assert marker is None or reading.ending.evidence in marker.split("+"), recording.id
         assert (reading.unknown_events, reading.duplicates, reading.conflicts) == (0, 0, 0), recording.id
         assert reading.answer.error is None, recording.id
         counted = recording.expected["events"] + ("[DONE]" in (marker or ""))

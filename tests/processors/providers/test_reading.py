@@ -26,6 +26,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "anthropic.messages": {"type": "message_start", "message": MESSAGE},
     "cohere.v1": {"event_type": "stream-start", "generation_id": "g1", "is_finished": False},
     "cohere.v2": {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
+    "google.generateContent": {"candidates": [{"content": {"parts": [{"text": "A"}]}}], "responseId": "r1"},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "openai.chat": {"id": "c1", "object": "chat.completion", "choices": [{"message": {"content": "A"}}]},
@@ -33,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "anthropic.messages": MESSAGE,
     "cohere.v1": {"generation_id": "g1", "text": "A", "finish_reason": "COMPLETE"},
     "cohere.v2": {"id": "m1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}},
+    "google.generateContent": {"candidates": [{"finishReason": "STOP"}], "responseId": "r1"},
 }
 
 INVISIBLE = [
@@ -375,6 +377,20 @@ BEDROCK_REPORT = {
     "cacheWriteInputTokens": 1,
     "cacheDetails": [{"ttl": "1h", "inputTokens": 1}],
 }
+PARTIAL_ARG = {"jsonPath": "$.a[0]['b']", "stringValue": "s", "numberValue": 1, "boolValue": True, "willContinue": True}
+GOOGLE_PARTS: list[Any] = [
+    [{"text": "a", "thought": True, "thoughtSignature": "s"}, {"executableCode": {"code": "c"}}],
+    [{"functionCall": {"name": "f", "id": "i", "args": {"a": 1}}}],
+    [{"functionCall": {"name": "f", "partialArgs": [PARTIAL_ARG, PARTIAL_ARG], "willContinue": True}}],
+    [{"inlineData": {"mimeType": kind, "data": "AAA="}} for kind in ("image/png", "audio/wav", "text/csv")],
+]
+GOOGLE_REPORT = {
+    "promptTokenCount": 1,
+    "candidatesTokenCount": 2,
+    "thoughtsTokenCount": 3,
+    "totalTokenCount": 6,
+    "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}],
+}
 TEMPLATES: list[Any] = [
     CHUNK,
     CHUNK | {"id": "d", "x_groq": {"usage": REPORT, "usage_breakdown": {"models": [{"model": "m"}]}, "error": "x"}},
@@ -479,6 +495,24 @@ TEMPLATES: list[Any] = [
         "stopReason": "tool_use",
         "usage": BEDROCK_REPORT,
     },
+    *(
+        {
+            "candidates": [
+                {
+                    "index": index,
+                    "content": {"role": "model", "parts": [*parts, {"text": "a"}]},
+                    "finishReason": "STOP",
+                    "citationMetadata": {"citations": [{"uri": "u"}]},
+                    "groundingMetadata": {"webSearchQueries": ["q"]},
+                }
+            ],
+            "promptFeedback": {"blockReason": "SAFETY"},
+            "usageMetadata": GOOGLE_REPORT,
+            "modelVersion": "gemini-3",
+            "responseId": "r",
+        }
+        for index, parts in enumerate(GOOGLE_PARTS)
+    ),
 ]
 
 

@@ -34,6 +34,15 @@ def test_every_api_is_found_by_its_name() -> None:
         ({"method": "POST", "host": "localhost:8000", "path": "/v1/responses"}, "openai.responses", None),
         ({"method": "GET", "host": "api.openai.com", "path": "/v1/responses/resp_1"}, "openai.responses", "openai"),
         ({"method": "POST", "host": "api.anthropic.com", "path": "/v1/messages"}, "anthropic.messages", "anthropic"),
+        (
+            {
+                "method": "POST",
+                "host": "us-central1-aiplatform.googleapis.com",
+                "path": "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:streamGenerateContent",
+            },
+            "google.generateContent",
+            "vertexai",
+        ),
         ({"method": "POST", "host": "api.openai.com", "path": "/v1/files"}, None, "openai"),
         ({"method": "GET", "host": None, "path": None}, None, None),
         (
@@ -114,5 +123,23 @@ def test_the_framing_is_the_content_types_or_the_first_bytes(
 ) -> None:
     detected = detect(
         api=None, provider=None, method=None, host=None, path=None, content_type=content_type, body_start=start
+    )
+    assert detected.framing is framing
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "start", "framing"),
+    [
+        ("/v1beta/models/g:streamGenerateContent", "application/json", b"\xef\xbb\xbf[{", Framing.JSON_ARRAY),
+        ("/v1beta/models/g:streamGenerateContent", "application/json", b'{"error"', Framing.JSON),
+        ("/v1beta/models/g:streamGenerateContent", "text/event-stream", b"[{", Framing.SSE),
+        ("/v1/embeddings", "application/json", b"[1", Framing.JSON),
+    ],
+)
+def test_an_array_is_a_stream_where_the_api_streams_arrays(
+    path: str, content_type: str, start: bytes, framing: Framing
+) -> None:
+    detected = detect(
+        api=None, provider=None, method="POST", host=None, path=path, content_type=content_type, body_start=start
     )
     assert detected.framing is framing

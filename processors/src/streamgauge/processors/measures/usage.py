@@ -38,7 +38,8 @@ INCONSISTENT: Final = "usage_inconsistent"
 _FIELDS: Final = tuple(f"usage_{name}" for name in Usage.__struct_fields__)
 
 # OpenAI's reasoning models never stream what they reason, and bill it as output ("Reasoning models" in its docs).
-_REASONS_UNSEEN: Final = re.compile(r"(.*/)?(o[134](-|$)|gpt-5(?!.*chat))")
+# Gemini thinks since 2.5, shows a summary of it only when asked, and bills the whole ("Thinking" in Google's).
+_REASONS_UNSEEN: Final = re.compile(r"(.*/)?(o[134](-|$)|gpt-5(?!.*chat)|gemini-(2\.5|[3-9]|[1-9]\d))")
 # Anthropic streams a summary of the thinking of Claude 4 and later, and bills the whole ("Extended thinking").
 _SUMMARISES: Final = "anthropic.messages"
 

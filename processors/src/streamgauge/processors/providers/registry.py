@@ -14,6 +14,7 @@ from streamgauge.processors.providers.api import Api
 from streamgauge.processors.providers.bedrock_converse import BEDROCK_CONVERSE
 from streamgauge.processors.providers.cohere_v1 import COHERE_V1
 from streamgauge.processors.providers.cohere_v2 import COHERE_V2
+from streamgauge.processors.providers.google_generate_content import GOOGLE_GENERATE_CONTENT
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
 from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
@@ -30,6 +31,7 @@ APIS: Final[tuple[Api, ...]] = (
     COHERE_V1,
     COHERE_V2,
     BEDROCK_CONVERSE,
+    GOOGLE_GENERATE_CONTENT,
 )
 
 _BY_NAME: Final = {api.name: api for api in APIS}
@@ -43,6 +45,7 @@ _FRAMINGS: Final[dict[str, Framing]] = {
     "application/stream+json": Framing.NDJSON,
     "application/vnd.amazon.eventstream": Framing.EVENT_STREAM,
 }
+_ARRAYS: Final = frozenset({GOOGLE_GENERATE_CONTENT.name})  # the APIs that stream an array where nobody asks for SSE
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -79,7 +82,10 @@ def detect(
     if named is None and method is not None and path is not None:
         found = route(method, path)
         named = by_name(found.api) if found is not None else None
-    return Detected(named, provider or provider_at(host), _framing(content_type, body_start))
+    framing = _framing(content_type, body_start)
+    if framing is Framing.JSON and named is not None and named.name in _ARRAYS and _first(body_start) == b"[":
+        framing = Framing.JSON_ARRAY
+    return Detected(named, provider or provider_at(host), framing)
 
 
 def _framing(content_type: str | None, body_start: bytes) -> Framing:
@@ -93,7 +99,12 @@ def _framing(content_type: str | None, body_start: bytes) -> Framing:
     known = _FRAMINGS.get(media)
     if known is not None:
         return known
-    first = body_start.lstrip(_BLANK)[:1]
+    first = _first(body_start)
     if first in (b"{", b"[", b"<") or (not first and media.endswith("json")):
         return Framing.JSON
     return Framing.EVENT_STREAM if first == b"\x00" else Framing.SSE
+
+
+def _first(body_start: bytes) -> bytes:
+    """The first byte that is not blank."""
+    return body_start.lstrip(_BLANK)[:1]
