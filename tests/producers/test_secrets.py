@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from streamgauge.producers import Gauge
 from streamgauge.producers.testing import MemorySink
 from streamgauge.schemas import codec
-from streamgauge.schemas.frames import Close, Open
+from streamgauge.schemas.frames import Close, Data, Open
 
 SECRETS = {
     "header": "sk-planted-in-the-header-0001",
@@ -27,6 +28,13 @@ SECRETS = {
     "top": "planted at the top 0010",
     "redirect": "planted-in-the-location-0011",
     "note": "sk-planted-in-a-note-0012",
+    "metadata": "planted in metadata 0013",
+    "provider": "planted in provider 0014",
+    "message": "planted in a tool call 0015",
+    "image": "planted-in-an-image-url-0016",
+    "refusal": "planted-in-a-refusal-0017",
+    "tag": "planted in a tag 0018",
+    "tool event": "planted in a tool event 0019",
 }
 REQUEST: dict[str, Any] = {
     "model": "m",
@@ -37,6 +45,12 @@ REQUEST: dict[str, Any] = {
         {"type": "mcp", "headers": {"X-Api-Key": SECRETS["tool header"]}},
     ],
     "mcp_servers": [{"type": "url", "authorization_token": SECRETS["mcp"]}],
+    "metadata": {"apiKey": SECRETS["metadata"], "x": [{"Client-Secret": SECRETS["metadata"]}]},
+    "provider": {"authorization": {"scheme": "basic", "value": SECRETS["provider"]}},
+    "messages": [
+        {"content": [{"type": "tool_use", "input": {"db_password": SECRETS["message"]}}]},
+        {"content": [{"type": "image_url", "image_url": {"url": f"https://x/a.png?sig={SECRETS['image']}&w=1"}}]},
+    ],
 }
 URL = f"https://{SECRETS['user']}:pw@api.example/v1/responses?api-version=1&key={SECRETS['query']}"
 
@@ -84,6 +98,11 @@ class Body(httpx.SyncByteStream):
         raise httpx.ReadTimeout(f"GET https://api.example/v1/x?key={SECRETS['error']} and Bearer {SECRETS['header']}")
 
 
+def rejects(request: httpx.Request) -> httpx.Response:
+    said = f"Incorrect API key provided: {SECRETS['refusal']}. See https://x/?key={SECRETS['query']}"
+    return httpx.Response(401, json={"error": {"message": said, "seen": {"x-api-key": SECRETS["refusal"]}}})
+
+
 def refuses(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError(f"cannot reach {request.url}")
 
@@ -107,11 +126,29 @@ def test_no_secret_of_a_tapped_request_is_sent(
     assert close.message is not None
 
 
+def test_no_secret_in_the_answer_to_a_failure_is_sent(
+    gauge: Gauge, sink: MemorySink, caplog: pytest.LogCaptureFixture
+) -> None:
+    with httpx.Client(transport=httpx.MockTransport(rejects)) as client:
+        gauge.instrument(client)
+        answer = client.post(URL, json=REQUEST)
+    assert SECRETS["refusal"] in answer.text, "the host sees what came"
+    assert gauge.close()
+    assert_no_secret(sink, caplog)
+    frames: list[Any] = [codec.decode(message.value) for _, message in sink.sent]
+    body = b"".join(chunk for frame in frames if isinstance(frame, Data) for chunk in frame.chunks or ())
+    assert len(body) == len(answer.content)
+    assert json.loads(body)["error"]["message"].startswith("Incorrect API key provided: ***")
+
+
 def test_no_secret_of_a_manual_stream_is_sent(gauge: Gauge, sink: MemorySink, caplog: pytest.LogCaptureFixture) -> None:
     error = ValueError(f"401 for https://{SECRETS['user']}@x/?key={SECRETS['query']}: Bearer {SECRETS['error']}")
-    with pytest.raises(ValueError, match="401"), gauge.stream(request=REQUEST) as stream:  # noqa: PT012
+    secret_tag = {"client-secret": SECRETS["tag"]}
+    with pytest.raises(ValueError, match="401"), gauge.stream(request=REQUEST, tags=secret_tag) as stream:  # noqa: PT012
         stream.head(401, {"Set-Cookie": SECRETS["cookie"], "Authorization": SECRETS["header"]})
-        stream.note(error=f"gave up with {SECRETS['note']}")
+        stream.note(error=f"gave up with {SECRETS['note']}", tags={"api_key": SECRETS["tag"]})
+        stream.note(tool_event={"name": "search", "input": {"token": SECRETS["tool event"]}})
+        stream.chunk({"error": {"message": f"x-api-key: {SECRETS['refusal']}"}})
         raise error
     assert gauge.close()
     assert_no_secret(sink, caplog)

@@ -26,6 +26,7 @@ import msgspec
 
 from streamgauge.producers.calls import Place
 from streamgauge.producers.events import Closed, HeadCame
+from streamgauge.producers.redact import Mask
 from streamgauge.producers.scan import Scan
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Open, Pulse
 from streamgauge.schemas.limits import CHUNK_BYTES_MAX
@@ -72,6 +73,7 @@ class Link:
         self.whole = False  # a chunk is one document, and not to be split
         self.resumable = Resumable.UNKNOWN
         self.scan: Scan | None = None
+        self.mask: Mask | None = None  # over the body of a refusal
         self.open: Open | None = None
         self.head: Head | None = None
         self.close: Closed | None = None

@@ -155,7 +155,7 @@ def _tool_event(said: Mapping[str, Any]) -> ToolEvent:
 def _raw(value: Any) -> msgspec.Raw:
     """The msgpack of what JSON can hold of a value."""
     text = None if value is None else msgspec.json.encode(value) if isinstance(value, str) else json_text(value)
-    return NIL if text is None else msgspec.Raw(msgspec.msgpack.encode(msgspec.json.decode(text)))
+    return NIL if text is None else msgspec.Raw(msgspec.msgpack.encode(redact.document(msgspec.json.decode(text))))
 
 
 def _context_of(fields: Mapping[str, Any]) -> tuple[dict[str, str | None], dict[str, Any]]:
@@ -169,7 +169,8 @@ def _tags_of(tags: Mapping[str, Any], tally: Tally) -> dict[str, str]:
     kept: dict[str, str] = {}
     size = 0
     for name, value in tags.items():
-        name_text, value_text = _uncut(name), _uncut(value)
+        name_text = _uncut(name)
+        value_text = redact.SECRET if redact.name_is_secret(name_text) else _uncut(value)
         pair_size = len(name_text.encode()) + len(value_text.encode())
         if len(kept) < TAGS_MAX and size + pair_size <= TAGS_BYTES_MAX:
             kept[name_text] = value_text

@@ -49,6 +49,7 @@ __all__ = ["Outbox", "Packet"]
 RESERVED_MAX: Final = MIB  # at most what is kept free of chunks
 CHUNK_FIELDS: Final = 5  # of a chunk's tuple; an event's has three
 COLLECTED_MAX: Final = 2000  # items taken in between two looks at the network
+REFUSED_FROM: Final = 400  # a status; the body then tells what was wrong, and may repeat what was asked with
 DOCUMENT_BYTES_MAX: Final = 900 * KIB  # a chunk that is one document must fit into a frame
 
 _SERIALS: Final = itertools.count()  # of all gauges: a context remembers links by number alone
@@ -211,7 +212,8 @@ class Outbox:
         if isinstance(body, bytes) and not (link.whole and len(body) > DOCUMENT_BYTES_MAX):
             if link.scan is not None and not link.scan.done:
                 self._look(link, link.scan, body)
-            self.held += link.chunk(seq, got_ns, asked_ns, body)
+            kept = body if link.mask is None else link.mask.over(body)
+            self.held += link.chunk(seq, got_ns, asked_ns, kept)
             if link.dropped != dropped:
                 self._tally.add("chunks_dropped", link.dropped - dropped)
         else:  # its number will be missing
@@ -256,8 +258,11 @@ class Outbox:
 
     def _answered(self, link: Link, came: HeadCame) -> None:
         headers = allowed_headers(came.headers)
+        coding = headers.get("content-encoding")
         if link.scan is not None:
-            link.scan.decodes(headers.get("content-encoding"))
+            link.scan.decodes(coding)
+        if came.status is not None and came.status >= REFUSED_FROM and coding in {None, "", "identity"}:
+            link.mask = redact.Mask()
         self.held += link.answered(came, headers)
         self._calls.answered(link.serial, came.status, came.location)
 
