@@ -82,7 +82,7 @@ def test_sizes_only_tells_no_more_of_a_request_than_its_size(rigged: Rigged) -> 
 
 def test_measure_only_travels_as_keep_with_its_name(rigged: Rigged) -> None:
     open_ = opened(rigged(content="measure_only"), Asked(body=b'{"a": 1}'))
-    assert (open_.content, open_.request) == (ContentMode.MEASURE_ONLY, b'{"a":1}')
+    assert (open_.content, open_.request) == (ContentMode.MEASURE_ONLY, b'{"a": 1}')
 
 
 def test_context_and_tags_come_from_around_from_here_and_from_the_settings(rigged: Rigged) -> None:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-import encodings.idna  # noqa: F401 - resolving a name imports it: see `courier`
+import encodings.idna  # noqa: F401  # pyright: ignore[reportUnusedImport] - resolving a name imports it: see `courier`
 import logging
 import ssl
 import threading

@@ -1,7 +1,8 @@
 """The request body as the shim kept it: whether it is JSON, and what it asks for.
 
 It stands in the contents as it is, so it must be JSON to the last byte: one bad byte would spoil the whole message.
-Anything else, and a body that was not kept, is named by size and hash.
+Only its lines are joined: where people keep contents in files, they are one line each. Anything else, and a body that
+was not kept, is named by size and hash.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class _Asked(msgspec.Struct):
 
 
 _decode_asked: Final = msgspec.json.Decoder(_Asked).decode
+_format: Final = msgspec.json.format
 _decode_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -51,9 +53,10 @@ def read_request(opening: Open) -> RequestBody:
     try:
         body.decode()  # msgspec passes over strings without looking whether they are text
         asked = _model_asked(body)
+        shown = _format(body, indent=-1) if b"\n" in body or b"\r" in body else body
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return RequestBody(omitted(body), is_json=False, model=model)
-    return RequestBody(msgspec.Raw(body), is_json=True, model=asked or model)
+    return RequestBody(msgspec.Raw(shown), is_json=True, model=asked or model)
 
 
 def _model_in(path: str) -> str | None:
