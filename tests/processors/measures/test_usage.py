@@ -18,6 +18,7 @@ from streamgauge.schemas.records import (
     Audio,
     Choice,
     Citation,
+    Hole,
     Image,
     Omitted,
     Opaque,
@@ -192,6 +193,14 @@ def test_a_field_unknown_in_one_generation_is_unknown_in_all() -> None:
     assert (found.usage_input, found.usage_output) == (10, None)
 
 
+def test_what_one_generation_stated_is_partial_even_if_no_sum_is_known() -> None:
+    stated = saying(answer({"input": 5, "output": 7}))
+    found, _ = judged(saying(answer(), whole=False), stated)
+    assert (found.usage_input, found.usage_output, found.usage_source) == (None, None, UsageSource.PARTIAL)
+    found, _ = judged(saying(answer({"input": 5})), saying(answer({"output": 7})))
+    assert (found.usage_input, found.usage_output, found.usage_source) == (None, None, UsageSource.PARTIAL)
+
+
 @pytest.mark.parametrize(
     ("report", "warns"),
     [
@@ -224,6 +233,7 @@ def test_a_report_that_contradicts_itself_warns_and_is_not_repaired(report: dict
         (Image(), [], False),
         (Audio(transcript="hello"), [], False),
         (Opaque(kind="compaction", value=RAW), [], False),
+        (Hole(), [], False),
         (Text(text=Omitted(bytes=1, sha256="")), [], False),
     ],
 )
@@ -272,7 +282,9 @@ def test_every_judgement_hangs_together(
     first = saying(answer(*reports, preliminary=preliminary), "two words")
     found, _ = judged(first, *[saying(answer(*reports))] * again, accepted=accepted)
     known = [name for name in Usage.__struct_fields__ if getattr(found, f"usage_{name}") is not None]
-    assert (found.usage_source is UsageSource.NONE) == (not known)
+    stated = any(value is not None for report in reports for name, value in report.items())
+    assert known or found.usage_source is UsageSource.NONE or (again and stated)
+    assert not known or found.usage_source is not UsageSource.NONE
     assert set(found.usage_estimated) <= {f"usage_{name}" for name in known}
     assert bool(found.usage_estimated) == (found.usage_method is not None)
     assert found.usage_source is not UsageSource.ESTIMATED or found.usage_estimated

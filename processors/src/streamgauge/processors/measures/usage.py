@@ -14,7 +14,7 @@ An estimate counts what can be seen. Tokens nobody can see (reasoning that is wi
 sound) are not guessed: then the field is null, and `output_seen` alone says what was streamed.
 
 A spliced stream holds several generations, each with a bill of its own: their sum is the stream's usage, a field
-unknown in one of them unknown in all.
+unknown in one of them unknown in all. What one of them stated makes the source `partial`, even where no sum is known.
 """
 
 from __future__ import annotations
@@ -199,11 +199,17 @@ def _judged(found: list[_Finding]) -> Judged:
 
 
 def _source(found: list[_Finding], *, known: bool) -> UsageSource:
-    if not known:
-        return UsageSource.NONE
+    if not known:  # the sums; a generation may have said what it took all the same
+        return UsageSource.PARTIAL if any(map(_tells, found)) else UsageSource.NONE
     if all(finding.final for finding in found):
         return UsageSource.PROVIDER
     return UsageSource.PARTIAL if any(finding.stated for finding in found) else UsageSource.ESTIMATED
+
+
+def _tells(finding: _Finding) -> bool:
+    """Whether a generation has a figure that is no estimate."""
+    figures = msgspec.structs.asdict(finding.usage).items()
+    return any(value is not None and name not in finding.estimated for name, value in figures)
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
