@@ -292,6 +292,15 @@ def test_an_error_decides_whatever_follows(
     assert said(reading.answer) == "Hello"
 
 
+def test_a_choice_without_a_finish_beside_one_that_has_it_was_cut() -> None:
+    second = chunk() | {"choices": [{"index": 1, "delta": {"content": "Hal"}, "finish_reason": None}]}
+    reading = play(sse(*HELLO, second, STOP, DONE), api=API)
+    assert reading.ending is not None
+    assert (reading.ending.kind, reading.content_complete()) == ("completed", False)
+    assert reading.answer.warnings == ["no_finish_reason"]
+    assert play(sse(*HELLO, second, DONE), api=API).content_complete(), "a provider that gives no reasons"
+
+
 def test_an_error_behind_the_end_stands_beside_it_and_decides_nothing() -> None:
     broke = only(error={"message": "broke", "code": 502})
     reading = play(sse(*HELLO, STOP, DONE, broke), api=API)

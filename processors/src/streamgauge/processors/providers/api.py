@@ -124,4 +124,6 @@ class Ordinary:
         return documents_only and answer.finished()
 
     def content_complete(self, answer: Answer) -> bool:
-        return answer.finished() or (answer.ending is not None and answer.ending.kind == "completed")
+        """Every choice has finished; or the end came, and no choice of this stream says why it ended."""
+        ended = answer.ending is not None and answer.ending.kind == "completed"
+        return answer.finished() or (ended and not answer.finish_reasons())
