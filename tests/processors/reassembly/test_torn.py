@@ -6,6 +6,7 @@ The streams are short: a call or a text of three pieces, of which the second nev
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -298,3 +299,24 @@ def test_a_text_that_ends_where_the_coding_is_broken_stands_before_a_hole() -> N
     stream = told(c.open(), c.head(content_encoding="gzip"), c.data(bytes(sent)), c.close())
     assert "content_coding_damaged" in stream.warnings
     assert parts_of(stream)[-1] == Hole()
+
+
+# ---------------------------------------------------------------------- events that come broken
+
+
+@pytest.mark.parametrize("cut", [lambda event: event[:30] + event[60:], lambda event: event[3:]])
+def test_an_event_that_comes_broken_tears_what_was_open(cut: Callable[[bytes], bytes]) -> None:
+    events = chat_events("one", " two", " three")
+    events[2] = cut(events[2])
+    stream = without(events)
+    assert parts_of(stream) == [Text(text="one"), Hole(), Text(text=" three")]
+    assert (stream.verdict.outcome, stream.verdict.evidence) == (Outcome.COMPLETED, "[DONE]")
+    assert (stream.verdict.content_complete, stream.verdict.stream_complete) == (None, False)
+
+
+def test_the_half_of_an_event_that_was_glued_to_another_stream_tears_the_one_it_belonged_to() -> None:
+    first, second = chat_events("one", " two"), chat_events("eins", response_id="chatcmpl-2")
+    stream = without([*first[:2], first[2][:-20] + second[0], *second[1:]])
+    assert parts_of(stream) == [Text(text="one"), Hole(), Text(text="eins")]
+    assert len(stream.answers) == 2
+    assert (stream.verdict.content_complete, stream.verdict.stream_complete) == (True, True)

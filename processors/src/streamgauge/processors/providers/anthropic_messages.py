@@ -274,11 +274,9 @@ def _block_stop(answer: Answer, document: Document) -> int:
 def _end_block(answer: Answer, document: Document) -> None:
     part = answer.choice().parts.get(("block", _index(document)))
     if isinstance(part, Growing):
-        part.open = False
-    if isinstance(part, ToolSoFar):
-        part.complete = True
-        if part.name is not None and not (part.pieces or part.holes):
-            part.pieces.append("{}")
+        part.end()
+    if isinstance(part, ToolSoFar) and part.name is not None and not (part.pieces or part.holes):
+        part.pieces.append("{}")
 
 
 def _nothing(answer: Answer, document: Document) -> int:  # noqa: ARG001 - the table wants the shape

@@ -23,6 +23,7 @@ from streamgauge.processors.providers.bedrock_usage import bedrock_usage
 from streamgauge.processors.providers.errors import error_named
 from streamgauge.processors.providers.json_values import Document, documents, fields, raw, text
 from streamgauge.processors.providers.parts import (
+    Growing,
     OpaqueSoFar,
     PartSoFar,
     ReasoningSoFar,
@@ -256,10 +257,10 @@ def _block_stop(answer: Answer, payload: Document) -> int:
 
 
 def _complete(part: PartSoFar | None) -> None:
-    if isinstance(part, ToolSoFar):
-        part.complete = True
-        if not part.pieces:
-            part.pieces.append("{}")
+    if isinstance(part, Growing):
+        part.end()
+    if isinstance(part, ToolSoFar) and part.name is not None and not (part.pieces or part.holes):
+        part.pieces.append("{}")
 
 
 def _whole_block(answer: Answer, block: Document, index: int) -> int:

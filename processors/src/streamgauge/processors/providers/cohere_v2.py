@@ -163,7 +163,7 @@ def _tool_call(choice: ChoiceSoFar, index: int, message: Document) -> Output:
 def _tool_call_end(choice: ChoiceSoFar, index: int, message: Document) -> Output:  # noqa: ARG001 - see _EVENTS
     part = choice.parts.get(("call", index))
     if isinstance(part, ToolSoFar):
-        part.complete = True
+        part.end()
     return Output.NOTHING
 
 

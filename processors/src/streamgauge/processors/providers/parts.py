@@ -53,6 +53,10 @@ class Growing:
         self.open = False
         return contradicted
 
+    def end(self) -> None:
+        """The provider says that no more will come."""
+        self.open = False
+
     def tear(self) -> bool:
         """Bytes are missing here. Says whether this part may miss them."""
         if self.open and self.holes[-1:] != [len(self.pieces)]:
@@ -111,6 +115,10 @@ class ToolSoFar(Growing):
         self.name: str | None = None
         self.complete: bool | None = None
         self.server_side = server_side
+
+    def end(self) -> None:
+        super().end()
+        self.complete = True
 
     def tear(self) -> bool:
         return self.complete is None and super().tear()

@@ -156,6 +156,11 @@ class Reading:
         """Bytes are missing here: what is open in the present generation may miss them."""
         self.answers[-1].tear()
 
+    def _tear_event(self) -> None:
+        """The half of an event stands here, and what it said is missing."""
+        self.answers[-1].warn("torn_event")
+        self.tear()
+
     def ends_well(self) -> bool:
         """Whether a proper end of the body now is terminal evidence. It is none inside an event: there the sender's own
         source broke off."""
@@ -242,7 +247,7 @@ class Reading:
         if value is None and _has_torn(data or event.name.encode()):
             return self._read_torn(data or event.name.encode(), end=event.end)
         if value is None and (behind := self._behind_half(data)):
-            self.answers[-1].warn("torn_event")
+            self._tear_event()
             return self.read(event._replace(data=behind))
         answer = self.answers[-1]
         answer.events += 1
@@ -254,6 +259,8 @@ class Reading:
         elif event.name == "error":
             answer.fail(error_page(data), "error event", offset=event.end)
         elif self.api is not None:
+            if value is None and data.startswith(b"{"):  # the half of an event
+                self.tear()
             return self.api.read(answer, event, None)
         else:
             answer.unknown_events += 1
@@ -288,6 +295,7 @@ class Reading:
         if b"\x00" not in event.data:
             return self._read_outside(event.data, end=event.end)
         self.damaged = True
+        self.tear()
         self.answers[-1].warn("damaged")
         return _NOTHING
 
@@ -304,6 +312,8 @@ class Reading:
             self._outside += data[:_KEPT_BYTES_MAX] + b"\n"
         else:
             answer.warn("outside_grammar")
+            if b'{"' in data:  # what is left of an event
+                self.tear()
         return _NOTHING
 
     def _read_tail(self, event: Event) -> Output:
@@ -337,7 +347,7 @@ class Reading:
 
     def _read_torn(self, data: bytes, *, end: int) -> Output:
         """Read the whole events among bytes in which the end of one, or of a stream, is missing."""
-        self.answers[-1].warn("torn_event")
+        self._tear_event()
         output = _NOTHING
         for part in _GLUE.split(data):
             if _is_whole(part):
