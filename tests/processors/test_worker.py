@@ -19,6 +19,11 @@ from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.record import Measures
 from streamgauge.processors.settings import Settings, load
 
+
+class ProcessEndedError(Exception):
+    """Where the process would be gone."""
+
+
 Then = Callable[["Rebalance"], None]
 Play = Callable[[Then], Awaitable["Rebalance"]]
 
@@ -31,6 +36,7 @@ class Rebalance:
         self.taking: asyncio.Task[None] | None = None
         self.begun = asyncio.Event()
         self.then = then
+        self.stays = False  # a thread of Faust's waits for the broker, whatever it is told
         self.ended_by: BaseException = asyncio.CancelledError()
         self.engine.assignment.take = self.take  # type: ignore[method-assign]
         app.start = self.start  # type: ignore[method-assign]
@@ -50,6 +56,9 @@ class Rebalance:
 
     async def stop(self) -> None:
         """The consumer's thread ends with what it was asked, or Faust cancels the task: the same for who awaits it."""
+        await self.engine.release()
+        if self.stays:
+            await asyncio.Event().wait()
         if self.taking is not None and self.taking.cancel():
             await asyncio.wait([self.taking])
         await self.engine.stop()
@@ -123,3 +132,35 @@ async def test_who_leaves_takes_nothing_any_more(play: Play) -> None:
     rebalance.begun.clear()
     await rebalance.engine.take([TP(CHUNKS, 0)], 2)
     assert not rebalance.begun.is_set()
+
+
+@pytest.mark.parametrize(("fault", "code"), [(None, 0), (OSError("gone"), 1)])
+async def test_who_has_brought_everything_home_does_not_wait_for_a_goodbye(
+    play: Play, monkeypatch: pytest.MonkeyPatch, fault: OSError | None, code: int
+) -> None:
+    """aiokafka's consumer does not leave before a rebalance is over, for which a broker may take a minute."""
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        raise ProcessEndedError
+
+    monkeypatch.setattr(worker, "GOODBYE_WITHIN_S", 0.01)
+    monkeypatch.setattr(worker, "_end_now", end)
+    played: list[Rebalance] = []
+
+    def told_and_kept(rebalance: Rebalance) -> None:
+        played.append(rebalance)
+        rebalance.stays = True
+        if fault is not None:
+            rebalance.engine.fail(fault)
+        told_to_stop(rebalance)
+
+    with pytest.raises(ProcessEndedError):
+        await play(told_and_kept)
+    assert codes == [code]
+    assert played[0].engine.released.is_set()
+    assert played[0].taking is not None
+    played[0].taking.cancel()
+    await asyncio.wait([played[0].taking])
+    await played[0].engine.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,11 @@ import pytest
 from engine_run import CHUNKS, EngineRun
 from fake_core import frame
 from memory_kafka import MemoryKafka
+from streamgauge.processors.app import create_app
+from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.health import Progress, Status, Watch, progress_of, save
+from streamgauge.processors.record import Measures
+from streamgauge.processors.settings import load
 
 
 def progress(position: int, low_water: int, *, lag: int | None) -> Progress:
@@ -61,3 +66,23 @@ def test_the_status_file_is_whole_or_not_there(tmp_path: Path) -> None:
         save(status, file)
         assert msgspec.json.decode(file.read_bytes(), type=Status) == status
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_a_status_file(tmp_path: Path) -> None:
+    """`/dev/stdout`, say, which root may rename over."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for file in (pipe, tmp_path):
+        with pytest.raises(OSError, match="no regular file"):
+            save(Status(worker="w", stalled=[], partitions=[]), file)
+    assert pipe.is_fifo()
+
+
+async def test_a_status_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "status.json"
+    app = create_app(load(status_file=file), Measures())
+    try:
+        with pytest.raises(RefusalError, match=f"status_file '{file}' cannot be written: No such file"):
+            await app.engine.report()
+    finally:
+        await app.engine.stop()

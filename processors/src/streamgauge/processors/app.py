@@ -96,7 +96,7 @@ def create_app(settings: Settings, measures: Measures | None = None) -> WorkerAp
         await engine.take(app.consumer.assignment(), app.consumer_generation_id)
 
     async def release(*_: Any, **__: Any) -> None:
-        await engine.guard(assignment.release())
+        await engine.release()
 
     app.agent(chunks)(reassemble)
     app.on_rebalance_complete.connect(cast("Any", take))

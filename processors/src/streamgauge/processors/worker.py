@@ -1,8 +1,11 @@
 """A worker as a process: check the topics, run the app until a signal or a fault, flush, leave.
 
 `run_worker` blocks and returns the exit code: 0 after SIGTERM or SIGINT, 1 when it could not start or must not go on.
-Then one line on standard error says why and what to do; there is no traceback. A worker that cannot be stopped within
-`STOP_WITHIN_S` is ended all the same: what it had not flushed is worked again by the next one.
+Then one line on standard error says why and what to do; there is no traceback.
+
+Stopping is prompt. Once all is brought home, only goodbyes are left, and aiokafka's wait for a rebalance that is under
+way: a worker that takes longer than `GOODBYE_WITHIN_S` for them goes without. One that cannot bring everything home
+within `STOP_WITHIN_S` is ended all the same: what it had not flushed is worked again by the next one.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from streamgauge.processors.settings import Settings, SettingsError
 __all__ = ["run_worker"]
 
 STOP_WITHIN_S: Final = 30.0
+GOODBYE_WITHIN_S: Final = 5.0  # a rebalance of healthy workers takes a heartbeat, 3 s at most
 FINDINGS_SHOWN: Final = 3
 COLLECT_AFTER: Final = 20_000  # containers; Python's own default is 700
 
@@ -36,16 +40,20 @@ def run_worker(settings: Settings) -> int:
     logbook.configure(settings.log_level)
     try:
         asyncio.run(_run(settings))
-    except (EngineError, SettingsError) as error:
-        return _say(str(error))
-    except KafkaConnectionError:
-        return _say(str(unreachable(settings)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line, no traceback
-        return _say(f"stopped by {logbook.where(error)}: log_level='debug' shows more")
+        return _say(error, settings)
     return 0
 
 
-def _say(line: str) -> int:
+def _say(error: Exception, settings: Settings) -> int:
+    """Why the worker has ended, in one line; the exit code."""
+    match error:
+        case EngineError() | SettingsError():
+            line = str(error)
+        case KafkaConnectionError():
+            line = str(unreachable(settings))
+        case _:
+            line = f"stopped by {logbook.where(error)}: log_level='debug' shows more"
     sys.stderr.write(f"streamgauge worker: {line}\n")
     sys.stderr.flush()
     return 1
@@ -60,15 +68,24 @@ async def _run(settings: Settings) -> None:
     app = create_app(settings)
     _leave_out_of_collection()
     starting = asyncio.ensure_future(app.start())
+    failure: Exception | None = None
     try:
         await _until_it_ends(app, starting, told)
-    finally:
-        await _stop(app, starting)
+    except Exception as error:  # noqa: BLE001 - raised below, when all is brought home
+        failure = error
+    ended = await _stop(app, starting)
+    failure = failure or _fault_of(app)
+    if not ended:  # Faust's threads would keep the process
+        _end_now(_say(failure, settings) if failure is not None else 0)
+    if failure is not None:
+        raise failure
+
+
+def _fault_of(app: WorkerApp) -> Exception | None:
     fault = app.engine.fault or app.crash_reason
-    if fault is not None and not isinstance(fault, asyncio.CancelledError):
-        raise fault
-    if fault is not None:
-        raise RefusalError("a step for the group was cancelled, and its state with it; start the worker again")
+    if fault is None or isinstance(fault, Exception):
+        return fault
+    return RefusalError("a step for the group was cancelled, and its state with it; start the worker again")
 
 
 def _leave_out_of_collection() -> None:
@@ -121,19 +138,33 @@ async def _until_it_ends(app: WorkerApp, starting: asyncio.Future[None], told: a
             end.cancel()
 
 
-async def _stop(app: WorkerApp, starting: asyncio.Future[None]) -> None:
-    """Stop Faust, which releases the partitions. Its threads hang where the broker does; then the process just ends."""
+async def _stop(app: WorkerApp, starting: asyncio.Future[None]) -> bool:
+    """Stop Faust, which releases the partitions; whether it came to its end. Its threads hang where the broker does."""
     app.engine.leave()
-    watchdog = asyncio.get_running_loop().call_later(STOP_WITHIN_S, _end_now)
+    watchdog = asyncio.get_running_loop().call_later(STOP_WITHIN_S, _give_up)
+    going = asyncio.ensure_future(_go(app, starting))
+    released = asyncio.ensure_future(app.engine.released.wait())
+    await asyncio.wait([going, released], return_when=asyncio.FIRST_COMPLETED)
+    released.cancel()
+    done, _ = await asyncio.wait([going], timeout=GOODBYE_WITHIN_S)
+    watchdog.cancel()
+    return bool(done)
+
+
+async def _go(app: WorkerApp, starting: asyncio.Future[None]) -> None:
     with contextlib.suppress(Exception, asyncio.CancelledError):
         await app.stop()
     if not starting.done():
         starting.cancel()
     with contextlib.suppress(Exception, asyncio.CancelledError):
         await starting
-    watchdog.cancel()
 
 
-def _end_now() -> None:
+def _give_up() -> None:
     logbook.error("stop_unfinished")
-    os._exit(1)
+    _end_now(1)
+
+
+def _end_now(code: int) -> None:
+    sys.stdout.flush()
+    os._exit(code)

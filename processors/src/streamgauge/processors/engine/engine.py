@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 
 from faust.types import TP
 
@@ -21,6 +22,7 @@ from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.assignment import Assignment
 from streamgauge.processors.engine.build import builder, sinks_of
 from streamgauge.processors.engine.core import NewCore, Write
+from streamgauge.processors.engine.errors import RefusalError
 from streamgauge.processors.engine.health import Status, Watch, progress_of, save
 from streamgauge.processors.engine.kafka import KafkaLog, KafkaOutlet, Readback
 from streamgauge.processors.engine.slices import SliceConsumer
@@ -36,6 +38,7 @@ class Engine:
         self.fault: BaseException | None = None
         self.faulted = asyncio.Event()
         self.leaving = False
+        self.released = asyncio.Event()  # everything is brought home, and nothing will be taken any more
         self._settings = settings
         self._readback = Readback(settings.client())
         self._log = KafkaLog(chunks=settings.topic_chunks, readback=self._readback, group=group)
@@ -79,6 +82,12 @@ class Engine:
                 raise
             logbook.info("assignment_left", generation=generation, error=type(error).__name__)
 
+    async def release(self) -> None:
+        """Our partitions are somebody else's, or we leave."""
+        await self.guard(self.assignment.release())
+        if self.leaving:
+            self.released.set()
+
     def leave(self) -> None:
         """The worker stops: from here on nothing is taken, and what is cancelled is no fault."""
         self.leaving = True
@@ -109,4 +118,11 @@ class Engine:
             logbook.error("stalled", what=text)
         if self._settings.status_file is not None:
             status = Status(worker=sinks_of(self._settings).worker, stalled=stalled, partitions=partitions)
-            save(status, self._settings.status_file)
+            self._save(status, self._settings.status_file)
+
+    def _save(self, status: Status, file: Path) -> None:
+        """A probe that reads an old file ends a worker that is well: better to say at once that none can be written."""
+        try:
+            save(status, file)
+        except OSError as error:
+            raise RefusalError(f"status_file {str(file)!r} cannot be written: {error.strerror}") from error

@@ -13,6 +13,7 @@ A probe fails when the file is old or `stalled` is not empty.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -97,7 +98,9 @@ def _rested(seen: dict[int, tuple[int, float]], partition: int, value: int, *, l
 
 
 def save(status: Status, file: Path) -> None:
-    """Write the status so that a reader sees the old one or the new one, never half of one."""
+    """Write the status so that a reader sees the old one or the new one, never half of one. Raises `OSError`."""
+    if file.exists() and not file.is_file():  # what takes its place would end a device or a pipe for everybody
+        raise OSError(errno.EINVAL, "it is no regular file")
     part = file.with_name(file.name + ".part")
     part.write_bytes(msgspec.json.encode(status))
     part.replace(file)
