@@ -236,10 +236,16 @@ def test_the_requested_model_stands_in_the_body_or_in_the_path(changes: dict[str
         ("/v1/chat/completions", Operation.CHAT),
         ("/v1/embeddings", Operation.EMBEDDINGS),
         ("/my/own/path", Operation.CHAT),  # what the API does, where no route says
+        ("/my/own/model/embed", Operation.CHAT),
+        ("/model/meta.llama3-8b-instruct-v1:0/invoke", Operation.CHAT),
+        ("/model/amazon.titan-embed-text-v2%3A0/invoke", Operation.EMBEDDINGS),
+        ("/model/cohere.rerank-v3-5:0/invoke", Operation.RERANK),
+        ("/model/amazon.nova-canvas-v1:0/invoke", Operation.IMAGE),
+        ("/model/stability.sd3-5-large-v1:0/invoke", Operation.IMAGE),
     ],
 )
 def test_the_operation_is_the_route_s_or_else_the_api_s(path: str, operation: Operation) -> None:
-    assert record(stream(opening=opening(path=path))).operation is operation
+    assert record(stream(opening=opening(path=path, request=None))).operation is operation
 
 
 def test_a_stream_of_an_unknown_api_has_no_operation_of_its_own() -> None:

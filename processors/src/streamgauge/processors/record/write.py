@@ -27,13 +27,13 @@ from streamgauge.processors.record.contents import fit, tool_events_of
 from streamgauge.processors.record.facts import bounded, context_of, tags_of
 from streamgauge.processors.record.failure import failure_of
 from streamgauge.processors.record.measures import Measures
+from streamgauge.processors.record.operation import operation_of
 from streamgauge.processors.record.request_body import read_request
 from streamgauge.processors.record.response_headers import recorded, region, request_id, retry_after_us
 from streamgauge.processors.record.suspicions import suspicions_of
 from streamgauge.schemas.identity import call_text, record_id
 from streamgauge.schemas.records import NULL, Choice, Contents, Link, Record, ToolCall
-from streamgauge.schemas.routes import route
-from streamgauge.schemas.words import ContentMode, Operation
+from streamgauge.schemas.words import ContentMode
 
 __all__ = ["PARSER_VERSION", "write"]
 
@@ -117,7 +117,7 @@ class _Writing:
             "attempt": stream.id.attempt,
             "attempt_kind": opening.attempt_kind,
             "parent_attempt": opening.parent_attempt,
-            "operation": self._operation(),
+            "operation": operation_of(opening, stream.api, model=self.request.model),
             "streamed": stream.streamed,
             "provider": stream.provider or opening.provider,
             "api": stream.api.name if stream.api is not None else opening.api,
@@ -130,14 +130,6 @@ class _Writing:
             "provider_request_id": request_id(self.headers),
             "sdk": opening.sdk,
         }
-
-    def _operation(self) -> Operation | None:
-        """What the route says; where it does not, what the API does."""
-        opening, api = self.opening, self.stream.api
-        found = route(opening.method, opening.path) if opening.method and opening.path else None
-        if found is not None and found.operation is not Operation.UNKNOWN:
-            return found.operation
-        return api.operation if api is not None else None
 
     def _model(self) -> str | None:
         """What the user says it is, the later word first; else what the provider says."""
