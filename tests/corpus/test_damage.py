@@ -69,6 +69,7 @@ SHAPES: dict[str, dict[str, bytes]] = {
         "named": b"event: error\n" + sse({"message": "too many tokens"}),
     },
     "bedrock.converse": EXCEPTIONS,
+    "bedrock.invoke": EXCEPTIONS,
     "google.generateContent": {"event": sse(GEMINI)},
 }
 INVISIBLE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -513,6 +514,20 @@ TEMPLATES: list[Any] = [
         }
         for index, parts in enumerate(GOOGLE_PARTS)
     ),
+    *(
+        {"bytes": base64.b64encode(msgspec.json.encode(inner)).decode(), "p": "a"}
+        for inner in (
+            {"generation": "a", "prompt_token_count": 1, "generation_token_count": 1, "stop_reason": "stop"},
+            {"outputs": [{"text": "a", "stop_reason": "length"}], "amazon-bedrock-invocationMetrics": BEDROCK_REPORT},
+            {"choices": [{"index": 0, "message": {"content": "a"}, "stop_reason": "stop"}]},
+            {"messageStop": {"stopReason": "end_turn"}, "amazon-bedrock-trace": {"a": 1}},
+        )
+    ),
+    {"chunk": {"bytes": "e30="}},
+    {"completions": [{"data": {"text": "a"}, "finishReason": {"reason": "length"}}], "id": 5},
+    {"index": 1, "is_finished": True, "finish_reason": "COMPLETE", "text": "a"},
+    {"choices": [{"index": 0, "message": {"content": "a"}, "stop_reason": "stop", "text": "b"}]},
+    {"images": ["AAAA"], "embedding": [1.0], "inputTextTokenCount": 3},
 ]
 
 

@@ -25,8 +25,6 @@ def main() -> None:
     try:
         from streamgauge.processors.cli.app import app
         from streamgauge.processors.cli.boundary import run
-        from streamgauge.processors.cli.streams import prepare
     except KeyboardInterrupt:
         sys.exit(130)
-    prepare()
     sys.exit(run(app, sys.argv[1:]))

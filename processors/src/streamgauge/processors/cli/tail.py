@@ -64,9 +64,10 @@ async def _tail(
 
 def _json(emitted: Emitted) -> None:
     """The record as it was emitted; contents, if any, as one more field."""
-    from streamgauge.processors.cli import lines, streams
+    from streamgauge.processors.cli import lines
 
-    streams.write_json(lines.joined(emitted.raw, emitted.contents_raw))
+    sys.stdout.write(lines.joined(emitted.raw, emitted.contents_raw) + "\n")
+    sys.stdout.flush()
 
 
 def _lines(emitted: Emitted) -> None:

@@ -21,13 +21,12 @@ from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, Output,
 from streamgauge.processors.providers.api import Ordinary
 from streamgauge.processors.providers.bedrock_usage import bedrock_usage
 from streamgauge.processors.providers.errors import error_named
+from streamgauge.processors.providers.growing import grow
 from streamgauge.processors.providers.json_values import Document, documents, fields, raw, text
 from streamgauge.processors.providers.parts import (
     Growing,
     OpaqueSoFar,
     PartSoFar,
-    ReasoningSoFar,
-    TextSoFar,
     ToolSoFar,
     image_of,
 )
@@ -38,6 +37,7 @@ from streamgauge.schemas.words import Operation
 __all__ = ["BEDROCK_CONVERSE", "BedrockConverse", "note_exception"]
 
 _END: Final = "metadata"
+_EXCEPTION: Final = "Exception"  # how the names of all of them end
 _SERVER_CALL: Final = "server_tool_use"
 _CUT_SHORT: Final = frozenset(
     {
@@ -48,10 +48,6 @@ _CUT_SHORT: Final = frozenset(
         "malformed_model_output",
         "malformed_tool_use",
     }
-)
-_OUTPUTS: Final = tuple(Output(value) for value in range(16))
-_TEXT, _REASONING, _TOOL, _OTHER = (
-    int(output) for output in (Output.TEXT, Output.REASONING, Output.TOOL, Output.OTHER)
 )
 
 
@@ -67,6 +63,10 @@ class BedrockConverse(Ordinary):
             return "contentBlockIndex" in payload
         return self.is_body(document) or (kind == "messageStart" and payload.keys() <= {"role", "p"})
 
+    def names(self, document: Document) -> bool:
+        """Whether this is an event under its name."""
+        return any(kind in _EVENTS and type(payload) is dict for kind, payload in document.items())
+
     def provider_in(self, document: Document) -> str | None:  # noqa: ARG002 - nobody else speaks it
         return "bedrock"
 
@@ -80,20 +80,20 @@ class BedrockConverse(Ordinary):
             output = read(answer, payload)
             if kind == _END:
                 answer.end("completed", _END, offset=event.end)
-            return _OUTPUTS[output]
-        if not note_exception(answer, kind, document, end=event.end):
+            return output
+        if not note_exception(answer, event, document):
             answer.unknown_events += document is None or "error" not in document
         return Output.NOTHING
 
     def read_body(self, answer: Answer, document: Document, *, end: int) -> Output:  # noqa: ARG002 - nothing ends early
         message = fields(fields(document.get("output")).get("message"))
         _message_start(answer, message)
-        output = 0
+        output = Output.NOTHING
         for index, block in enumerate(documents(message.get("content"))):
             output |= _whole_block(answer, block, index)
         _message_stop(answer, document)
         _metadata(answer, document)
-        return _OUTPUTS[output]
+        return output
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
         kind, payload = _told(document)
@@ -115,19 +115,20 @@ class BedrockConverse(Ordinary):
 BEDROCK_CONVERSE: Final = BedrockConverse()
 
 
-def note_exception(answer: Answer, kind: str, document: Document | None, *, end: int) -> bool:
-    """If this is an exception's name, the answer has failed; `document` is what it says, or holds it under its name."""
-    if not kind.endswith("Exception"):
-        return False
+def note_exception(answer: Answer, event: Event, document: Document | None) -> bool:
+    """If this event is an exception, by its own name or by its only key, the answer has failed."""
     said = fields(document)
-    answer.fail(error_named(kind, bytes(raw(said.get(kind, said)))), "exception", offset=end)
+    name = next((name for name in (event.name, *said) if name.endswith(_EXCEPTION)), None)
+    if name is None:
+        return False
+    answer.fail(error_named(name, bytes(raw(said.get(name, said)))), "exception", offset=event.end)
     return True
 
 
 def _told(document: Document) -> tuple[str, Document]:
     """What a payload without a name is: by its only key, or by what it holds."""
     for kind, payload in document.items():
-        if type(payload) is dict and (kind in _EVENTS or kind.endswith("Exception")):
+        if type(payload) is dict and kind in _EVENTS:
             return kind, payload
     return next((kind for field, kind in _BY_FIELD.items() if field in document), ""), document
 
@@ -135,12 +136,12 @@ def _told(document: Document) -> tuple[str, Document]:
 # ---------------------------------------------------------------------- the message
 
 
-def _message_start(answer: Answer, payload: Document) -> int:
+def _message_start(answer: Answer, payload: Document) -> Output:
     answer.choice().role = answer.choice().role or text(payload.get("role"))
-    return 0
+    return Output.NOTHING
 
 
-def _message_stop(answer: Answer, payload: Document) -> int:
+def _message_stop(answer: Answer, payload: Document) -> Output:
     choice, reason = answer.choice(), text(payload.get("stopReason"))
     choice.finish_reason = reason or choice.finish_reason
     if reason in _CUT_SHORT:
@@ -149,10 +150,10 @@ def _message_stop(answer: Answer, payload: Document) -> int:
     more = payload.get("additionalModelResponseFields")
     if type(more) is dict and more:
         choice.parts["more"] = OpaqueSoFar("additional_model_response_fields", more)
-    return 0
+    return Output.NOTHING
 
 
-def _metadata(answer: Answer, payload: Document) -> int:
+def _metadata(answer: Answer, payload: Document) -> Output:
     usage, trace = fields(payload.get("usage")), fields(payload.get("trace"))
     if usage:
         answer.add_usage(usage)
@@ -160,7 +161,7 @@ def _metadata(answer: Answer, payload: Document) -> int:
     answer.model = text(fields(trace.get("promptRouter")).get("invokedModelId")) or answer.model
     if trace:
         answer.choice().parts["trace"] = OpaqueSoFar("trace", trace)
-    return 0
+    return Output.NOTHING
 
 
 # ---------------------------------------------------------------------- blocks
@@ -171,25 +172,25 @@ def _key(payload: Document) -> tuple[str, int]:
     return "block", index if type(index) is int else 0
 
 
-def _block_start(answer: Answer, payload: Document) -> int:
+def _block_start(answer: Answer, payload: Document) -> Output:
     choice, key, start = answer.choice(), _key(payload), fields(payload.get("start"))
     if type(start.get("toolUse")) is dict:
         return _begin_tool(choice, key, start["toolUse"])
     for kind, value in start.items():
         choice.parts[key] = OpaqueSoFar(_KINDS.get(kind, kind), dict(fields(value)))
-        return _OTHER
-    return 0
+        return Output.OTHER
+    return Output.NOTHING
 
 
-def _begin_tool(choice: ChoiceSoFar, key: object, start: Document) -> int:
+def _begin_tool(choice: ChoiceSoFar, key: object, start: Document) -> Output:
     tool = choice.tool(key, server_side=start.get("type") == _SERVER_CALL)
     tool.id = text(start.get("toolUseId"))
     tool.name = text(start.get("name"))
-    return _OTHER if tool.server_side else _TOOL
+    return Output.OTHER if tool.server_side else Output.TOOL
 
 
-def _block_delta(answer: Answer, payload: Document) -> int:
-    choice, key, output = answer.choice(), _key(payload), 0
+def _block_delta(answer: Answer, payload: Document) -> Output:
+    choice, key, output = answer.choice(), _key(payload), Output.NOTHING
     for kind, value in fields(payload.get("delta")).items():
         read = _DELTAS.get(kind)
         if read is None:
@@ -199,28 +200,29 @@ def _block_delta(answer: Answer, payload: Document) -> int:
     return output
 
 
-def _text_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
-    return _grow(choice.text(key), value, _TEXT)
+def _text_delta(choice: ChoiceSoFar, key: object, value: Any) -> Output:
+    return grow(choice.text(key), value, Output.TEXT)
 
 
-def _tool_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
+def _tool_delta(choice: ChoiceSoFar, key: object, value: Any) -> Output:
     tool = choice.tool(key)
-    return _grow(tool, fields(value).get("input"), _OTHER if tool.server_side else _TOOL)
+    return grow(tool, fields(value).get("input"), Output.OTHER if tool.server_side else Output.TOOL)
 
 
-def _reasoning_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
+def _reasoning_delta(choice: ChoiceSoFar, key: object, value: Any) -> Output:
     reasoning, said = choice.reasoning(key), fields(value)
     proof = text(said.get("signature")) or text(said.get("redactedContent"))
     reasoning.signature = proof or reasoning.signature
-    return _grow(reasoning, said.get("text"), _REASONING) | (_REASONING if "redactedContent" in said else 0)
+    hidden = Output.REASONING if said.get("redactedContent") else Output.NOTHING
+    return grow(reasoning, said.get("text"), Output.REASONING) | hidden
 
 
-def _citation_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
+def _citation_delta(choice: ChoiceSoFar, key: object, value: Any) -> Output:
     choice.parts["citation", key, len(choice.parts)] = Citation(citation=raw(value))
-    return 0
+    return Output.NOTHING
 
 
-def _image_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
+def _image_delta(choice: ChoiceSoFar, key: object, value: Any) -> Output:
     image = fields(value)
     kind, picture = text(image.get("format")), fields(image.get("source")).get("bytes")
     if type(picture) is str:
@@ -228,10 +230,10 @@ def _image_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
         choice.parts["image", key, len(choice.parts)] = image_of(picture, media_type=media_type)
     else:
         choice.parts[key] = OpaqueSoFar("image", dict(image))
-    return _OTHER
+    return Output.OTHER
 
 
-def _result_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
+def _result_delta(choice: ChoiceSoFar, key: object, value: Any) -> Output:
     """What a tool of the provider's found."""
     part = choice.parts.get(key)
     if not isinstance(part, OpaqueSoFar):
@@ -239,21 +241,14 @@ def _result_delta(choice: ChoiceSoFar, key: object, value: Any) -> int:
     content = part.value.setdefault("content", [])
     if type(content) is list and type(value) is list:
         content += value
-    return _OTHER
+    return Output.OTHER
 
 
-def _grow(part: TextSoFar | ReasoningSoFar | ToolSoFar, piece: Any, output: int) -> int:
-    if type(piece) is not str or not piece:
-        return 0
-    part.pieces.append(piece)
-    return output
-
-
-def _block_stop(answer: Answer, payload: Document) -> int:
+def _block_stop(answer: Answer, payload: Document) -> Output:
     key = _key(payload)
     answer.scratch.setdefault("ended", set()).add(key)
     _complete(answer.choice().parts.get(key))
-    return 0
+    return Output.NOTHING
 
 
 def _complete(part: PartSoFar | None) -> None:
@@ -263,9 +258,9 @@ def _complete(part: PartSoFar | None) -> None:
         part.pieces.append("{}")
 
 
-def _whole_block(answer: Answer, block: Document, index: int) -> int:
+def _whole_block(answer: Answer, block: Document, index: int) -> Output:
     """A block of a plain body: what its deltas would have been, in one."""
-    choice, key, output = answer.choice(), ("block", index), 0
+    choice, key, output = answer.choice(), ("block", index), Output.NOTHING
     for kind, value in block.items():
         match kind, value:
             case "toolUse", dict():
@@ -280,13 +275,13 @@ def _whole_block(answer: Answer, block: Document, index: int) -> int:
                 output |= _DELTAS[kind](choice, key, value)
             case _:
                 choice.parts[key] = OpaqueSoFar(_KINDS.get(kind, kind), {kind: value})
-                output |= _OTHER
+                output |= Output.OTHER
     return output
 
 
-def _cited(choice: ChoiceSoFar, key: object, value: Document) -> int:
+def _cited(choice: ChoiceSoFar, key: object, value: Document) -> Output:
     """Text with the citations that prove it."""
-    output = 0
+    output = Output.NOTHING
     for said in documents(value.get("content")):
         output |= _text_delta(choice, key, said.get("text"))
     for citation in documents(value.get("citations")):
@@ -294,7 +289,7 @@ def _cited(choice: ChoiceSoFar, key: object, value: Document) -> int:
     return output
 
 
-_EVENTS: Final[dict[str, Callable[[Answer, Document], int]]] = {
+_EVENTS: Final[dict[str, Callable[[Answer, Document], Output]]] = {
     "messageStart": _message_start,
     "contentBlockStart": _block_start,
     "contentBlockDelta": _block_delta,
@@ -310,7 +305,7 @@ _BY_FIELD: Final = {  # the one field that only this payload has
     "role": "messageStart",
     "usage": _END,
 }
-_DELTAS: Final[dict[str, Callable[[ChoiceSoFar, object, Any], int]]] = {
+_DELTAS: Final[dict[str, Callable[[ChoiceSoFar, object, Any], Output]]] = {
     "text": _text_delta,
     "toolUse": _tool_delta,
     "reasoningContent": _reasoning_delta,

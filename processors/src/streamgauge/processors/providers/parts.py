@@ -29,6 +29,7 @@ __all__ = [
     "ReasoningSoFar",
     "TextSoFar",
     "ToolSoFar",
+    "bytes_of",
     "image_of",
     "is_json",
 ]
@@ -153,7 +154,7 @@ class AudioSoFar(Growing):
 
     def hear(self, base64_text: str) -> None:
         """Add one fragment. Each is base64 of its own: the texts joined would not be."""
-        sound = _bytes_of(base64_text)
+        sound = bytes_of(base64_text)
         self.byte_count += len(sound)
         self._hash.update(sound)
 
@@ -210,7 +211,7 @@ def image_of(value: str, *, media_type: str | None = None) -> Image:
         media_type = kind.partition(";")[0] or media_type
     elif "://" in value[:16]:
         return Image(media_type=media_type, url=value)
-    picture = _bytes_of(value)
+    picture = bytes_of(value)
     return Image(media_type=media_type, bytes=len(picture), sha256=hashlib.sha256(picture).hexdigest())
 
 
@@ -229,7 +230,8 @@ def _with_holes(stretches: Sequence[Part]) -> list[Part]:
     return [first, *(part for stretch in rest for part in (Hole(), stretch))]
 
 
-def _bytes_of(base64_text: str) -> bytes:
+def bytes_of(base64_text: str) -> bytes:
+    """Bytes as JSON carries them; none where the text is not base64."""
     try:
         return base64.b64decode(base64_text + "==")  # some leave the padding out; too much of it is ignored
     except (binascii.Error, ValueError):

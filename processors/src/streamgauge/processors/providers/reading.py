@@ -92,7 +92,7 @@ class Reading:
         self.comments = 0
         self.duplicates = 0
         self.conflicts = 0
-        self.damaged = False  # bytes are missing, or other ones than were sent
+        self.damaged = False  # other bytes came than were sent
         self.holes = 0  # places where numbered events are missing
         self.end = 0  # offset behind the last piece
         self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from streamgauge.processors.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from streamgauge.processors.providers.api import Api
 from streamgauge.processors.providers.bedrock_converse import BEDROCK_CONVERSE
+from streamgauge.processors.providers.bedrock_invoke import BEDROCK_INVOKE
 from streamgauge.processors.providers.cohere_v1 import COHERE_V1
 from streamgauge.processors.providers.cohere_v2 import COHERE_V2
 from streamgauge.processors.providers.google_generate_content import GOOGLE_GENERATE_CONTENT
@@ -32,6 +33,7 @@ APIS: Final[tuple[Api, ...]] = (
     COHERE_V2,
     BEDROCK_CONVERSE,
     GOOGLE_GENERATE_CONTENT,
+    BEDROCK_INVOKE,
 )
 
 _BY_NAME: Final = {api.name: api for api in APIS}
