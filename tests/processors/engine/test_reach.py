@@ -146,9 +146,11 @@ async def test_no_bytes_whatever_are_taken_for_a_broker(words: bytes) -> None:
         assert server in await obstacle(server)
 
 
-async def test_a_login_that_may_be_wrong_is_part_of_the_advice() -> None:
+def test_what_may_be_wrong_beside_the_address_is_part_of_the_advice() -> None:
     sasl = settings_of(NOWHERE, security_protocol="SASL_PLAINTEXT", sasl_username="me", sasl_password="hunter2")
-    assert str(unreachable(sasl)).endswith("are bootstrap_servers and the sasl settings right?")
+    assert str(unreachable(sasl)).endswith("are bootstrap_servers, security_protocol and the sasl settings right?")
+    tls = settings_of(NOWHERE, security_protocol="SSL")
+    assert str(unreachable(tls)).endswith("are bootstrap_servers and security_protocol right?")
     assert "hunter2" not in str(unreachable(sasl))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
 
 from streamgauge.processors.engine import logbook
 from streamgauge.processors.engine.errors import RefusalError, UnreachableError
@@ -92,13 +92,13 @@ async def connected(settings: Settings) -> AsyncGenerator[AIOKafkaAdminClient]:
             yield admin
         except KafkaConnectionError as error:
             raise unreachable(settings) from error
-        except KafkaError as error:
-            raise RefusalError(f"the broker at {settings.bootstrap_servers!r} refuses: {_words(error)}") from error
-        except TimeoutError as error:  # of the client, which goes on with the addresses the broker gave it
+        except (NodeNotReadyError, TimeoutError) as error:  # it went on with the addresses that the broker named
             raise UnreachableError(
                 f"a broker answers at {settings.bootstrap_servers!r}, but not at the addresses it names for the "
                 "cluster: are its advertised.listeners right, and can they be reached from here?"
             ) from error
+        except KafkaError as error:
+            raise RefusalError(f"the broker at {settings.bootstrap_servers!r} refuses: {_words(error)}") from error
         finally:
             await admin.close()
 

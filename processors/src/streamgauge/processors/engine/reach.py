@@ -30,6 +30,12 @@ _MARK: Final = 0x53_47_41_55  # which answer is ours
 _QUESTION: Final = struct.pack(">ihhih", 10, 18, 0, _MARK, -1)
 _BEGINNING: Final = struct.Struct(">iI")  # of an answer: its length, and the mark it answers
 _ANSWER_BYTES_MAX: Final = 1 << 20
+_LOOK: Final = {  # a wrong protocol looks like no broker, and aiokafka tells a wrong password like one
+    "PLAINTEXT": "is bootstrap_servers",
+    "SSL": "are bootstrap_servers and security_protocol",
+    "SASL_PLAINTEXT": "are bootstrap_servers, security_protocol and the sasl settings",
+    "SASL_SSL": "are bootstrap_servers, security_protocol and the sasl settings",
+}
 
 
 async def reach(settings: Settings) -> None:
@@ -53,11 +59,9 @@ def unreachable(settings: Settings, obstacles: list[str] | None = None) -> Unrea
     servers = settings.bootstrap_servers.split(",")
     told = [f"{server}: {text}" for server, text in zip(servers, obstacles or (), strict=False)]
     what = "".join(f"{text}; " for text in (told if len(servers) > 1 else obstacles or ()))
-    sasl = settings.security_protocol.startswith("SASL")
-    look = "are bootstrap_servers and the sasl settings" if sasl else "is bootstrap_servers"
     return UnreachableError(
         f"no broker answers at {settings.bootstrap_servers!r} ({settings.security_protocol}): {what}"
-        f"is it running, and {look} right?"
+        f"is it running, and {_LOOK[settings.security_protocol]} right?"
     )
 
 
