@@ -152,12 +152,12 @@ class Courier:
             return False
         return self._complete  # at the end of the thread, too, all flushes are done
 
-    def end(self, timeout: float, *, wait: bool = True) -> bool:
+    def end(self, timeout: float) -> bool:
         """Close what is open, send what is here, stop the thread. False if something had to be given up."""
         self._outbox.shut = True
         if self._ends_at is None:
             self._ends_at = time.monotonic() + timeout
-        if self._thread is None or self._thread is threading.current_thread() or not wait:
+        if self._thread is None or self._thread is threading.current_thread():
             return self._thread is None
         self.wake()
         return self._ended.wait(timeout + SINK_STOP_S) and self._complete
@@ -201,9 +201,10 @@ class Courier:
         self._loop = asyncio.get_running_loop()
         reaching = asyncio.create_task(self._reach())
         while True:
+            ends_at = self._ends_at  # read before the turn: what came before the end is then taken in by it
             wait_s = self._turn()
-            if self._ends_at is not None:
-                left_s = self._ends_at - time.monotonic()
+            if ends_at is not None:
+                left_s = ends_at - time.monotonic()
                 if left_s <= 0 or (wait_s != 0 and not self._end_links() and self._finished()):
                     break
                 wait_s = left_s if wait_s is None else min(wait_s, left_s)
