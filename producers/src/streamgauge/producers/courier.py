@@ -236,8 +236,8 @@ class Courier:
             self._guard.caught(error, "turn", raises=False)
             return RETRY_FIRST_S
         finally:
-            for line in self._guard.news():
-                log.error("streamgauge caught an error of its own: %s", line)
+            for level, line in self._guard.news():
+                log.log(level, "streamgauge %s", line)
 
     def _step(self) -> float | None:
         self._flushing = [flush for flush in self._flushing if not flush.done.is_set()]

@@ -164,7 +164,7 @@ class Link:
 
     def since_open(self, at_ns: int) -> int:
         """Microseconds since the Open; a time before it counts as the Open's."""
-        return max(0, at_ns - self.opened_ns) // 1000
+        return int(max(0, at_ns - self.opened_ns)) // 1000  # a host may count in broken numbers
 
     def _keep(self, got_us: int, asked_us: int | None, data: bytes) -> int:
         size = len(data)
