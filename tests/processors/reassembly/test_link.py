@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,7 +117,8 @@ def test_a_frame_behind_the_end_is_ignored_and_said(kind: str, early: bool) -> N
     c = Connection()
     begun: list[Frame] = [c.open(), c.head()]
     ended: list[Frame] = [c.close()]
-    ended.insert(0 if early else 1, {"data": lambda: c.data(b"a"), "pulse": c.pulse, "head": c.head}[kind]())
+    kinds: dict[str, Callable[[], Frame]] = {"data": lambda: c.data(b"a"), "pulse": c.pulse, "head": c.head}
+    ended.insert(0 if early else 1, kinds[kind]())
     link = link_of(*begun, *ended)
     assert link.flow.chunks == 0
     assert "frames_after_close" in link.oddities()
