@@ -209,6 +209,8 @@ class Courier:
                     break
                 wait_s = left_s if wait_s is None else min(wait_s, left_s)
             await self._sleep(wait_s)
+        while not self._outbox.collect():  # where the time is over, so that what is lost is counted
+            pass
         self._end_links()
         await self._leave(reaching)
 

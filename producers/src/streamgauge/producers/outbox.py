@@ -35,14 +35,14 @@ from streamgauge.producers.given import Given
 from streamgauge.producers.guard import Guard
 from streamgauge.producers.ids import Ids
 from streamgauge.producers.json_text import json_text, size_of
-from streamgauge.producers.link import CHUNK_COST, CHUNK_FRAMING, EVENT_COST, OPEN_COST, Link
+from streamgauge.producers.link import CHUNK_COST, CHUNK_FRAMING, EVENT_COST, OPEN_COST, Link, chunks_of
 from streamgauge.producers.opening import allowed_headers, note_frame, open_frame, request_of, resumable_of
 from streamgauge.producers.scan import Scan
 from streamgauge.producers.settings import Settings
 from streamgauge.producers.sink import Message
 from streamgauge.schemas import codec, identity
 from streamgauge.schemas.bounds import check
-from streamgauge.schemas.frames import Frame, Note, Open
+from streamgauge.schemas.frames import Data, Frame, Note, Open
 from streamgauge.schemas.limits import KIB, MIB
 from streamgauge.schemas.words import ContentMode, How
 
@@ -136,6 +136,12 @@ class Outbox:
             self.wake()
         return True
 
+    def refused(self, link: Link, size: int, *, chunks: int = 1) -> None:
+        """Count a read that found no room or no gauge, or failed in our hands; its numbers are drawn."""
+        link.dropped_bytes += size
+        self._tally.add("chunks", chunks)
+        self._tally.add("chunks_dropped", chunks)
+
     def put(self, link: Link | None, event: Event, *, cost: int = 0, wake: bool = False) -> bool:
         """Append an event if there is room; what costs nothing always has."""
         if self.shut or (cost and self.queued + self.held + cost > self._room):
@@ -169,6 +175,8 @@ class Outbox:
             try:
                 self._take(item)
             except Exception as error:  # noqa: BLE001 - one bad item must not stop the others
+                if len(item) == CHUNK_FIELDS:
+                    self._tally.add("chunks_dropped")
                 self.guard.caught(error, "collect", raises=False)
         return False
 
@@ -203,27 +211,29 @@ class Outbox:
         if len(item) == CHUNK_FIELDS:
             link, seq, got_ns, asked_ns, data = item
             self.queued -= CHUNK_COST + size_of(data)
-            if link.place is not None and link.close is None:
-                self._chunk(link, seq, got_ns, asked_ns, data)
+            chunks = 1 if link.whole else chunks_of(size_of(data))
+            self._tally.add("chunks", chunks)
+            if link.place is None or link.close is not None or not self._chunk(link, seq, got_ns, asked_ns, data):
+                self._tally.add("chunks_dropped", chunks)
         else:
             link, event, cost = item
             self.queued -= cost
             self._event(link, event, cost)
 
-    def _chunk(self, link: Link, seq: int, got_ns: int, asked_ns: int | None, data: object) -> None:
-        dropped = link.dropped
+    def _chunk(self, link: Link, seq: int, got_ns: int, asked_ns: int | None, data: object) -> bool:
+        """Take in a chunk; false if it is lost."""
         body = json_text(data) if link.whole else data
         if isinstance(body, bytes) and not (link.whole and len(body) > DOCUMENT_BYTES_MAX):
             if link.scan is not None and not link.scan.done:
                 self._look(link, link.scan, body)
             kept = body if link.mask is None else link.mask.over(body)
             self.held += link.chunk(seq, got_ns, asked_ns, kept)
-            if link.dropped != dropped:
-                self._tally.add("chunks_dropped", link.dropped - dropped)
         else:  # its number will be missing
             self._tally.add("chunks_unusable")
+            return False
         if link.pending_bytes >= self._segment_bytes:
             self._urgent[link.serial] = link
+        return True
 
     def _look(self, link: Link, scan: Scan, data: bytes) -> None:
         scan.feed(data)
@@ -283,7 +293,6 @@ class Outbox:
             return allowed_headers(_text_pairs(came.headers))
 
     def _ended(self, link: Link, closed: Closed) -> None:
-        dropped = link.dropped
         given = self.given
         message = given.uncut(closed.message, "message")
         link.ends(
@@ -293,8 +302,6 @@ class Outbox:
                 message=None if message is None else redact.message(message),
             )
         )
-        self._tally.add("chunks", link.next_seq)
-        self._tally.add("chunks_dropped", link.dropped - dropped)
         self._urgent[link.serial] = link
 
     def _note(self, link: Link | None, noted: Noted, cost: int) -> None:
@@ -324,6 +331,8 @@ class Outbox:
                 yield Packet(where, message, freed)
                 continue
             self.release(freed)
+            if isinstance(frame, Data):
+                self._tally.add("chunks_dropped", len(frame.got))
             if isinstance(frame, Open):
                 self._abandon(link)
                 return
@@ -334,6 +343,7 @@ class Outbox:
 
     def _abandon(self, link: Link) -> None:
         """Its Open cannot be encoded: nothing of this link is published."""
+        self._tally.add("chunks_dropped", len(link.pending))
         self.release(link.abandoned())
         self._urgent.pop(link.serial, None)
         del self._links[link.serial]

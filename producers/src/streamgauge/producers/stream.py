@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from streamgauge.producers.events import Closed, HeadCame, Noted
 from streamgauge.producers.guard import guarded
-from streamgauge.producers.link import Link
+from streamgauge.producers.link import Link, chunks_of
 from streamgauge.producers.outbox import Outbox
 from streamgauge.schemas.limits import CHUNK_BYTES_MAX, NUMBER_MAX
 from streamgauge.schemas.words import How
@@ -139,17 +139,17 @@ class Stream:
             self._outbox.items.append((link, next(link.seqs), got, asked, data))
         else:
             next(link.seqs)
-            link.dropped_bytes += size
+            self._outbox.refused(link, size)
 
     def _push_long(self, data: object, size: int, asked: int | None, got: int) -> None:
         """Hand over a read that the gauge's thread will split: each part needs a number."""
         link = self._link
         admitted = self._outbox.admits(link, size)
-        numbers = [next(link.seqs) for _ in range(-(-size // CHUNK_BYTES_MAX))]
+        numbers = [next(link.seqs) for _ in range(chunks_of(size))]
         if admitted:
             self._outbox.items.append((link, numbers[0], got, asked, data))
         else:
-            link.dropped_bytes += size
+            self._outbox.refused(link, size, chunks=len(numbers))
 
     def _end(self, time_ns: int, how: How, reading: bool | None, cause: str | None, message: str | None) -> None:
         self._finalizer.detach()
@@ -159,6 +159,7 @@ class Stream:
     def _failed(self, error: Exception, where: str) -> object:
         if where == "chunk":  # it did not reach the outbox: its number stays missing, so the loss is declared
             next(self._link.seqs)
+            self._outbox.refused(self._link, 0)
         elif where in {"close", "__exit__", "__aexit__"}:
             self._finalizer.detach()
             _put_close(self._link, self._outbox, How.UNKNOWN)  # where the first Close did get through, it counts
