@@ -24,6 +24,7 @@ from streamgauge.schemas.framing.kinds import framer
 SEED = 7
 RECORDINGS = recordings(*(api.name for api in registry.APIS))
 APIS = sorted({recording.api for recording in RECORDINGS} or {api.name for api in registry.APIS})
+NAMELESS = {"bedrock.agent"}  # a piece of an untraced answer could be anybody's
 
 ERROR = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
 GEMINI = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
@@ -37,10 +38,6 @@ OPENROUTER = {
     "error": {"message": "Upstream error", "code": 502},
 }
 FAILED_RESPONSE = {"id": "resp_x", "object": "response", "status": "failed", "output": [], "error": ERROR}
-FAILED_INTERACTION = {
-    "event_type": "interaction.failed",
-    "interaction": {"status": "failed", "object": "interaction", "error": ERROR},
-}
 EXCEPTIONS = {
     "stream": exception("modelStreamErrorException", {"message": "broke", "originalStatusCode": 424}),
     "throttled": exception("throttlingException", {"message": "Too many tokens", "p": "abc"}),
@@ -74,11 +71,8 @@ SHAPES: dict[str, dict[str, bytes]] = {
     },
     "bedrock.converse": EXCEPTIONS,
     "bedrock.invoke": EXCEPTIONS,
+    "bedrock.agent": EXCEPTIONS,
     "google.generateContent": {"event": sse(GEMINI)},
-    "google.interactions": {
-        "event": b"event: error\n" + sse({"event_type": "error", "error": {"message": "broke", "code": "internal"}}),
-        "failed": b"event: interaction.failed\n" + sse(FAILED_INTERACTION),
-    },
 }
 INVISIBLE = {
     "gemini": json.dumps(GEMINI, indent=2).encode() + b"\n",
@@ -170,7 +164,7 @@ def test_repeated_events_of_a_response_are_dropped_and_counted() -> None:
             assert len(reading.answers) == 1
 
 
-@of_each(APIS)
+@of_each(sorted(set(APIS) - NAMELESS))
 @pytest.mark.parametrize("torn", [False, True], ids=["at a border", "in an event"])
 def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool) -> None:
     found = [recording for recording in RECORDINGS if recording.api == api]

@@ -57,7 +57,7 @@ _HOSTS: Final[dict[str, str]] = {  # the host itself, and every host below it
     "replicate.net": "replicate",
 }
 _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (re.compile(r"bedrock(-[a-z]+)*\.[^.]+\.(amazonaws\.com(\.cn)?|api\.aws)"), "bedrock"),
+    (re.compile(r"(.+\.)?bedrock(-[a-z]+)*\.[^.]+\.((vpce\.)?amazonaws\.com(\.cn)?|api\.aws)"), "bedrock"),
     (re.compile(r"([a-z0-9-]+-)?aiplatform(\.[a-z0-9-]+)?\.googleapis\.com"), "vertexai"),
 )
 _OLLAMA_PORT: Final = "11434"

@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 
 from streamgauge.processors.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from streamgauge.processors.providers.api import Api
+from streamgauge.processors.providers.bedrock_agent import BEDROCK_AGENT
 from streamgauge.processors.providers.bedrock_converse import BEDROCK_CONVERSE
 from streamgauge.processors.providers.bedrock_invoke import BEDROCK_INVOKE
 from streamgauge.processors.providers.cohere_v1 import COHERE_V1
 from streamgauge.processors.providers.cohere_v2 import COHERE_V2
 from streamgauge.processors.providers.google_generate_content import GOOGLE_GENERATE_CONTENT
-from streamgauge.processors.providers.google_interactions import GOOGLE_INTERACTIONS
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
 from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
@@ -35,7 +35,7 @@ APIS: Final[tuple[Api, ...]] = (
     BEDROCK_CONVERSE,
     GOOGLE_GENERATE_CONTENT,
     BEDROCK_INVOKE,
-    GOOGLE_INTERACTIONS,
+    BEDROCK_AGENT,
 )
 
 _BY_NAME: Final = {api.name: api for api in APIS}
