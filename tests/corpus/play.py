@@ -44,6 +44,7 @@ FRONT_DOORS: Final = {
     "openai.chat": "https://api.openai.com/v1/chat/completions",
     "openai.responses": "https://api.openai.com/v1/responses",
     "anthropic.messages": "https://api.anthropic.com/v1/messages",
+    "google.interactions": "https://generativelanguage.googleapis.com/v1beta/interactions",
     "google.generateContent": "https://generativelanguage.googleapis.com/v1beta/models/gemini:streamGenerateContent",
 }
 

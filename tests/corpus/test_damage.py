@@ -38,6 +38,10 @@ OPENROUTER = {
     "error": {"message": "Upstream error", "code": 502},
 }
 FAILED_RESPONSE = {"id": "resp_x", "object": "response", "status": "failed", "output": [], "error": ERROR}
+FAILED_INTERACTION = {
+    "event_type": "interaction.failed",
+    "interaction": {"status": "failed", "object": "interaction", "error": ERROR},
+}
 EXCEPTIONS = {
     "stream": exception("modelStreamErrorException", {"message": "broke", "originalStatusCode": 424}),
     "throttled": exception("throttlingException", {"message": "Too many tokens", "p": "abc"}),
@@ -73,6 +77,10 @@ SHAPES: dict[str, dict[str, bytes]] = {
     "bedrock.invoke": EXCEPTIONS,
     "bedrock.agent": EXCEPTIONS,
     "google.generateContent": {"event": sse(GEMINI)},
+    "google.interactions": {
+        "event": b"event: error\n" + sse({"event_type": "error", "error": {"message": "broke", "code": "internal"}}),
+        "failed": b"event: interaction.failed\n" + sse(FAILED_INTERACTION),
+    },
 }
 INVISIBLE = {
     "gemini": json.dumps(GEMINI, indent=2).encode() + b"\n",

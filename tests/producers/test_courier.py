@@ -290,6 +290,30 @@ def test_the_end_takes_in_all_that_came_before_it(gauges: Gauges) -> None:
     assert gauge.counters.chunks_dropped == 0
 
 
+def test_the_end_takes_in_what_comes_between_the_last_look_and_it(
+    gauges: Gauges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Scripted()
+    gauge = gauges(sink)
+    stream = gauge.stream()
+    assert gauge.flush(5.0)
+    collect = gauge._outbox.collect
+
+    def collects() -> bool:
+        all_in = collect()
+        if not gauge._outbox.shut:  # as a host's threads may, right behind the look
+            stream.chunk({"a": 1})
+            stream.close("eof")
+            gauge._courier.end(5.0)
+        return all_in
+
+    monkeypatch.setattr(gauge._outbox, "collect", collects)
+    gauge._courier.wake()
+    until(gauge._courier._ended.is_set)
+    (close,) = [frame for frame in sink.frames if isinstance(frame, Close)]
+    assert (close.how, close.chunks, close.dropped) == (How.EOF, 1, 0)
+
+
 def test_the_end_has_a_deadline_and_counts_what_it_gives_up(gauges: Gauges, caplog: pytest.LogCaptureFixture) -> None:
     sink = Gate()
     gauge = gauges(sink)

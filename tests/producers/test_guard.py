@@ -188,21 +188,21 @@ def test_a_close_that_fails_closes_all_the_same(monkeypatch: pytest.MonkeyPatch)
 def test_an_error_of_ours_is_logged_once_and_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     gauge = Gauge(tenant="acme", sink=MemorySink())
     for _ in range(5):
-        gauge.stream(tags=7).close("eof")  # type: ignore[arg-type]
+        gauge.stream(tags="the prompt").close("eof")  # type: ignore[arg-type]
         gauge.guard.caught(ValueError("the prompt"), "test")
     assert gauge.close()
     records = [record for record in caplog.records if record.name == "streamgauge.producers"]
-    assert len(records) == 2
-    assert all(record.levelno == logging.ERROR for record in records)
+    assert sorted(record.levelno for record in records) == [logging.WARNING, logging.ERROR]
+    assert "left out what cannot be used, given as 'tags'" in caplog.text
     assert "ValueError in test" in caplog.text
     assert "the prompt" not in caplog.text
-    assert gauge.counters.internal_errors == 10
+    assert (gauge.counters.internal_errors, gauge.counters.values_unusable) == (5, 5)
 
 
 def test_our_own_tests_see_what_is_swallowed() -> None:
     gauge = Gauge(tenant="acme", sink=MemorySink(), raise_internal_errors=True)
     with pytest.raises(TypeError):
-        gauge.stream(tags=7)  # type: ignore[arg-type]
+        gauge.stream().chunk()  # type: ignore[call-arg]
     assert gauge.counters.internal_errors == 1
     gauge.close(1.0)
 

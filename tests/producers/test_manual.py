@@ -254,11 +254,11 @@ def test_a_note_is_added_to_a_stream_that_runs_or_has_ended_here_or_elsewhere(ri
         lambda gauge: gauge.stream().head("200", 7),
         lambda gauge: gauge.stream().head(200, headers=[1, 2]),
         lambda gauge: gauge.stream(tags=7),
-        lambda gauge: gauge.stream(call=7),
+        lambda gauge: gauge.stream(call=[7]),
         lambda gauge: gauge.stream().note(tool_event=7),
         lambda gauge: gauge.stream().note(tags=7),
-        lambda gauge: gauge.stream().close("eof", message=7),
-        lambda gauge: gauge.note(7),
+        lambda gauge: gauge.stream().close("eof", message=[7]),
+        lambda gauge: gauge.note([7]),
         lambda gauge: gauge.stream(call="c", attempt="x").chunk({}),
         lambda gauge: gauge.stream(request=object()).chunk(object()),
     ],
@@ -273,4 +273,4 @@ def test_misuse_of_a_running_gauge_is_counted_and_raises_nothing(
         stream.chunk({"still": "alive"})
     assert {"still": "alive"} in documents(rig)
     counters = rig.gauge.counters
-    assert counters.internal_errors + counters.chunks_unusable >= 1
+    assert counters.internal_errors + counters.chunks_unusable + counters.values_unusable >= 1

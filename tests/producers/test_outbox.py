@@ -18,7 +18,7 @@ from streamgauge.producers.settings import load
 from streamgauge.producers.testing import CountingIds, FakeClock
 from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Close, Data, Frame, Head, Note, Open, Pulse
-from streamgauge.schemas.limits import KIB
+from streamgauge.schemas.limits import KIB, MIB
 from streamgauge.schemas.topics import HEADER_TENANT
 from streamgauge.schemas.words import How, Resumable
 
@@ -61,6 +61,7 @@ class Desk:
             self.outbox.items.append((link, next(link.seqs), self.clock.now_ns(), None, data))
         else:
             next(link.seqs)
+            self.outbox.refused(link, size)
         return admitted
 
     def ends(self, link: Link | None, how: How = How.EOF, message: str | None = None) -> None:
@@ -172,6 +173,37 @@ def test_a_full_buffer_refuses_chunks_before_it_refuses_an_open() -> None:
     assert received == desk.counters.chunks - 2
 
 
+@pytest.mark.parametrize("buffer_bytes", [64 * KIB, 32 * MIB])
+def test_what_comes_after_the_end_is_counted_as_lost_whether_there_is_room_or_not(buffer_bytes: int) -> None:
+    """One thread closes the response, another still reads it."""
+    desk = Desk(buffer_bytes=buffer_bytes)
+    link = desk.opens()
+    for _ in range(60):
+        desk.gets(link, b"x" * 1000)
+    desk.ends(link, How.CLOSED_EARLY)
+    for _ in range(60):
+        desk.gets(link, b"y" * 1000)
+    frames = desk.sends()
+    published = sum(len(frame.got) for frame in frames if isinstance(frame, Data))
+    (close,) = [frame for frame in frames if isinstance(frame, Close)]
+    assert (close.chunks, close.dropped) == (60, 60 - published)
+    assert (desk.counters.chunks, desk.counters.chunks_dropped) == (120, 120 - published)
+
+
+def test_data_that_cannot_be_encoded_is_counted_as_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = desk.opens()
+    desk.gets(link, b"x")
+    encode = codec.encode
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "encode", lambda frame: 1 / 0 if isinstance(frame, Data) else encode(frame))
+        desk.sends(beat=True)
+    desk.ends(link)
+    (close,) = desk.sends()
+    assert isinstance(close, Close)
+    assert (close.chunks, close.dropped) == (1, 1)
+    assert (desk.counters.chunks, desk.counters.chunks_dropped) == (1, 1)
+
+
 def test_where_there_is_no_room_for_a_request_its_size_is_sent() -> None:
     desk = Desk(buffer_bytes=64 * KIB)
     desk.ends(desk.opens(Asked(body=b"x" * 100 * KIB)))
@@ -281,7 +313,7 @@ def test_one_bad_item_stops_no_other(desk: Desk) -> None:
     desk.gets(link, b"x")
     desk.ends(link)
     assert kinds(desk.sends()) == ["Open", "Data", "Close"]
-    assert desk.counters.internal_errors == 1
+    assert (desk.counters.internal_errors, desk.counters.chunks, desk.counters.chunks_dropped) == (1, 2, 1)
 
 
 def test_without_an_open_that_can_be_encoded_nothing_is_published(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +328,7 @@ def test_without_an_open_that_can_be_encoded_nothing_is_published(desk: Desk, mo
     desk.ends(link)
     assert desk.sends(beat=True) == []
     assert (desk.counters.links_dropped, desk.outbox.level, desk.outbox.empty) == (1, 0, True)
+    assert (desk.counters.chunks, desk.counters.chunks_dropped) == (2, 2)
 
 
 def test_a_head_that_cannot_be_encoded_leaves_no_hole(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,12 @@ EXCEPTIONS: Final = (
         "where every chunk has another id (Groq's compound systems), the first one is the response's: no other can be "
         "told while it streams, and a stream's identity is its connection (docs/providers.md)",
     ),
+    Exempt(
+        "google.interactions",
+        "reasoning",
+        lambda recording: b'"thought_summary"' in recording.body,
+        "summaries of thoughts are reasoning, for which the expectation does not look in this API",
+    ),
     *(
         Exempt(
             "bedrock.converse",

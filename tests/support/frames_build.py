@@ -26,6 +26,8 @@ __all__ = [
     "Connection",
     "Log",
     "anthropic_events",
+    "begun",
+    "chat",
     "chat_events",
     "responses_events",
     "sse",
@@ -282,3 +284,14 @@ def anthropic_events(*texts: str, done: bool = True, response_id: str = "msg_1")
             {"type": "message_stop"},
         ]
     return [sse(body, name=body["type"]) for body in bodies]
+
+
+def chat(connection: Connection, *texts: str) -> list[Frame]:
+    """A whole chat completion but for its Close."""
+    return [connection.open(), connection.head(), *map(connection.data, chat_events(*texts))]
+
+
+def begun(connection: Connection, *texts: str) -> list[Frame]:
+    """A chat completion whose end did not come."""
+    events = chat_events(*texts, finish=None, done=False)
+    return [connection.open(), connection.head(), *map(connection.data, events)]

@@ -50,7 +50,7 @@ APIS: dict[str, tuple[Callable[..., list[bytes]], str, str]] = {
     "anthropic.messages": (anthropic_events, "/v1/messages", "api.anthropic.com"),
 }
 ADDRESSES = {name: (path, host) for name, (_, path, host) in APIS.items()}
-HOWS = st.sampled_from([How.EOF, How.CLOSED_EARLY, How.READ_ERROR, How.COLLECTED])
+HOWS = st.sampled_from(How)
 
 
 class Script(NamedTuple):

@@ -26,7 +26,11 @@ _ENDS = {
     How.EOF: "truncated",
     How.CLOSED_EARLY: "cancelled",
     How.READ_ERROR: "truncated",
+    How.SEND_ERROR: "failed",
     How.COLLECTED: "abandoned",
+    How.SHUTDOWN: "lost",
+    How.CRASHED: "lost",
+    How.UNKNOWN: None,
 }
 
 
@@ -152,4 +156,6 @@ def _outcome(reading: Reading, how: How | None, *, responded: bool) -> tuple[str
         return reading.ending.kind, reading.ending.evidence
     if not responded and how in (How.EOF, How.READ_ERROR):
         return "failed", "no_response"
-    return (_ENDS[how], how.value) if how is not None else (None, None)
+    if how is None:
+        return None, None
+    return _ENDS[how], "not_seen" if how is How.UNKNOWN else how.value

@@ -91,6 +91,20 @@ async def test_an_emission_that_fails_fails_the_flush_before_the_ledger(outlet: 
     assert outlet.asked == ["send r a", "send r b"]
 
 
+async def test_a_flush_that_failed_leaves_no_acknowledgement_behind(outlet: Outlet, delivery: AtLeastOnce) -> None:
+    """Nobody would look at it any more: what fails later would be a warning of the loop's, far from its cause."""
+    delivery.emit(message("a"))
+    delivery.emit(message("b"))
+    flushing = asyncio.ensure_future(delivery.flush(draft()))
+    await turns()
+    outlet.open.pop(0).set_exception(OSError("gone"))
+    await turns()
+    assert not flushing.done()
+    outlet.acknowledge()
+    with pytest.raises(OSError, match="gone"):
+        await flushing
+
+
 async def test_emissions_keep_their_order_whoever_pushes(outlet: Outlet, delivery: AtLeastOnce) -> None:
     for value in "abcdef":
         delivery.emit(message(value))

@@ -73,6 +73,21 @@ def test_a_letter_too_long_is_cut_and_says_how_long_it_was(key: bytes, value: by
     assert (value or b"").startswith(message.value or b"")
 
 
+def test_a_letter_that_fits_only_without_its_headers_is_cut() -> None:
+    headers = [("sg-tenant", b"t" * 1000)]
+    message = dead_letter(
+        Dead(Arrival(1, 2, b"key", bytes(DEAD_BYTES_MAX), headers), "x", "y"), sinks=SINKS, partition=0
+    )
+    assert dict(message.headers)["cut"] == str(DEAD_BYTES_MAX + 3).encode()
+    assert size(message) <= DEAD_BYTES_MAX
+
+
+def test_of_several_tenants_a_letter_names_the_first() -> None:
+    arrival = Arrival(1, 2, None, b"v", [("sg-tenant", b"acme"), ("sg-tenant", b"other")])
+    message = dead_letter(Dead(arrival, "undecodable", ""), sinks=SINKS, partition=0)
+    assert [value for name, value in message.headers if name == "sg-tenant"] == [b"acme"]
+
+
 @given(
     st.binary(max_size=30) | st.none(), st.integers(0, 2 * MIB), st.integers(0, 2 * MIB), st.text(max_size=5000),
     st.binary(max_size=5000),

@@ -195,6 +195,14 @@ def test_many_closings_become_several_messages_and_all_are_found_again() -> None
     assert len(remembered(topic).closed) == 5000
 
 
+def test_closings_share_a_message_while_they_fit() -> None:
+    topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)
+    for number in range(50):
+        ledger.close(stream(number), closed(1))
+    flush(ledger, topic, mark(2), mark(2))
+    assert len(topic.values) == 1
+
+
 def test_parts_without_their_head_add_closings_and_move_nothing() -> None:
     """A crash between the parts and the head: what the parts list was acknowledged before them."""
     topic, ledger = Topic(), Ledger(position=0, committed=None, end=0)

@@ -6,7 +6,7 @@ from engine_run import CHUNKS, LEDGER, EngineRun
 from fake_core import frame
 from memory_kafka import MemoryKafka
 from streamgauge.processors.engine.errors import RefusalError
-from streamgauge.processors.engine.ledger import LedgerError
+from streamgauge.processors.engine.ledger import LedgerError, Mark
 from streamgauge.processors.engine.restore import Restored, restore
 from streamgauge.processors.reassembly.deadlines import Deadlines
 from streamgauge.processors.settings import load
@@ -34,7 +34,7 @@ async def test_a_new_group_begins_at_the_beginning_of_the_log(kafka: MemoryKafka
     append(kafka, "open a", "open b", "open c")
     kafka.cut(CHUNKS, 0, 2)
     start = (await restored(kafka)).start
-    assert (start.low_water.offset, start.resume_at) == (2, 2)
+    assert (start.low_water, start.resume_at) == (Mark(2, 0, None), 2)
 
 
 async def test_a_group_without_a_ledger_begins_at_its_offset(kafka: MemoryKafka) -> None:
@@ -129,7 +129,9 @@ async def test_the_head_is_found_behind_markers_and_parts(kafka: MemoryKafka) ->
     assert len(found.memory.closed) == 1
 
 
-async def test_a_ledger_cut_by_retention_is_read_as_far_as_it_goes(kafka: MemoryKafka) -> None:
+async def test_a_ledger_cut_by_retention_is_read_as_far_as_it_goes_and_only_then_is_there_a_warning(
+    kafka: MemoryKafka, caplog: pytest.LogCaptureFixture
+) -> None:
     append(kafka, "open a")
     run = EngineRun(kafka)
     await run.take(0)
@@ -137,8 +139,11 @@ async def test_a_ledger_cut_by_retention_is_read_as_far_as_it_goes(kafka: Memory
         append(kafka, f"open {name}", f"end {name}")
         await run.drain()
         await run.assignment.flush()
+    await restored(kafka)
+    assert caplog.messages == []
     kafka.cut(LEDGER, 0, 3)
     found = await restored(kafka)
     assert found.start.resume_at == 11
     assert found.memory is not None
     assert len(found.memory.closed) == 2
+    assert caplog.messages == ["ledger_cut"]

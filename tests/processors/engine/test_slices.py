@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streamgauge.processors.engine.slices import AsFetched, SliceConsumer
@@ -114,6 +116,21 @@ async def test_offset_zero_is_sought_like_any_other() -> None:
     consumer = Consumer()
     await consumer.perform_seek()
     assert consumer.sought == [(A, 7), (B, 0)]
+
+
+async def test_a_seek_reaches_the_client_and_a_partition_that_is_gone_needs_none() -> None:
+    sought: list[tuple[TopicPartition, int]] = []
+
+    def seek(partition: TopicPartition, offset: int) -> None:
+        if partition.partition == B.partition:
+            raise IllegalStateError("not assigned")
+        sought.append((partition, offset))
+
+    consumer: Any = Consumer()
+    consumer._in_thread = lambda ask: ask(SimpleNamespace(seek=seek))
+    await SliceConsumer.seek_to(consumer, A, 0)
+    await SliceConsumer.seek_to(consumer, B, 3)
+    assert sought == [(TopicPartition("chunks", 0), 0)]
 
 
 async def test_the_schema_decodes_nothing() -> None:

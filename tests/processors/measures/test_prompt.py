@@ -204,6 +204,8 @@ def test_a_model_writes_around_its_calls_what_no_stream_shows() -> None:
         {"input": [{"type": "reasoning", "encrypted_content": "x"}]},
         {"input": [{"type": "item_reference", "id": "x"}]},
         {"input": "go on", "previous_response_id": "resp_1"},
+        {"input": "go on", "previous_interaction_id": "v1_a"},
+        {"input": "a", "agent": "deep-research"},
         {"input": "a", "prompt": {"id": "pmpt_1"}},
         {"prompt": [None]},
         {"contents": [{"parts": [{"text": "a"}]}]},

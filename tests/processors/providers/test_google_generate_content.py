@@ -15,7 +15,7 @@ from streamgauge.processors.providers.answer import Output, Usage
 from streamgauge.processors.providers.google_generate_content import GOOGLE_GENERATE_CONTENT
 from streamgauge.processors.providers.reading import Reading
 from streamgauge.schemas.framing.kinds import Framing, framer
-from streamgauge.schemas.records import Audio, Citation, Image, Reasoning, Text
+from streamgauge.schemas.records import Audio, Citation, Hole, Image, Reasoning, Text
 
 API = "google.generateContent"
 STREAM = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
@@ -155,11 +155,26 @@ def test_the_last_values_of_a_call_may_end_it_and_an_empty_call_behind_it_is_non
 
 
 @pytest.mark.parametrize(
-    "after", [[], [chunk(finish="MAX_TOKENS")], [call(name="g", args={})], [call(name="f", id="c2", args={})]]
+    "after",
+    [
+        [],
+        [chunk({"text": "a"})],
+        [chunk(finish="MAX_TOKENS")],
+        [call(name="g", args={}), chunk(finish="STOP")],
+        [call(name="f", id="c2", args={})],
+    ],
 )
 def test_a_call_whose_arguments_break_off_is_not_complete(after: list[dict[str, Any]]) -> None:
     [tool, *_] = tools(play(sse(*CALL[:2], *after), api=API).answer)
     assert (tool.arguments, tool.complete, tool.json_valid) == ('{"city":"Os', False, False)
+
+
+def test_a_part_that_is_over_is_not_torn_where_bytes_are_lost() -> None:
+    cutter, reading = framer(Framing.SSE), Reading(GOOGLE_GENERATE_CONTENT)
+    for piece in cutter.feed(sse(chunk({"text": "a"}, {"text": "b", "thought": True}))):
+        reading.read(piece)
+    reading.tear()
+    assert parts(reading.answer) == [Text(text="a"), Reasoning(text="b", summary=True), Hole()]
 
 
 def test_what_the_model_ran_and_what_nobody_knows_is_carried() -> None:
@@ -195,6 +210,7 @@ def test_images_sound_and_files_are_sizes_and_hashes() -> None:
 
 def test_candidates_are_told_apart_by_their_index() -> None:
     body = sse(chunk({"text": "a"}), chunk({"text": "b"}, index=1, finish="STOP"), chunk({"text": "c"}, finish="STOP"))
+    assert not play_array(array(chunk({"text": "a"}), chunk({"text": "b"}, index=1, finish="STOP"))).content_complete()
     reading = play(body, api=API)
     assert [(one.index, one.parts) for one in choices(reading.answer)] == [
         (0, [Text(text="ac")]),

@@ -28,6 +28,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "cohere.v1": {"event_type": "stream-start", "generation_id": "g1", "is_finished": False},
     "cohere.v2": {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
     "google.generateContent": {"candidates": [{"content": {"parts": [{"text": "A"}]}}], "responseId": "r1"},
+    "google.interactions": {"event_type": "interaction.created", "interaction": {"id": "v1_a"}},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "openai.chat": {"id": "c1", "object": "chat.completion", "choices": [{"message": {"content": "A"}}]},
@@ -36,6 +37,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "cohere.v1": {"generation_id": "g1", "text": "A", "finish_reason": "COMPLETE"},
     "cohere.v2": {"id": "m1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}},
     "google.generateContent": {"candidates": [{"finishReason": "STOP"}], "responseId": "r1"},
+    "google.interactions": {"object": "interaction", "id": "v1_a", "status": "completed"},
 }
 
 INVISIBLE = [
@@ -385,6 +387,27 @@ GOOGLE_PARTS: list[Any] = [
     [{"functionCall": {"name": "f", "partialArgs": [PARTIAL_ARG, PARTIAL_ARG], "willContinue": True}}],
     [{"inlineData": {"mimeType": kind, "data": "AAA="}} for kind in ("image/png", "audio/wav", "text/csv")],
 ]
+STEPS: list[Any] = [
+    {"type": "thought", "summary": [{"type": "text", "text": "a"}], "signature": "s"},
+    {"type": "model_output", "content": [{"type": "text", "text": "a", "annotations": [{}]}]},
+    {"type": "function_call", "id": "i", "name": "f", "arguments": {"a": 1}},
+    {"type": "google_search_call", "arguments": {}},
+]
+STEP_DELTAS: list[Any] = [
+    {"type": "thought_summary", "content": {"text": "a"}},
+    {"type": "thought_signature", "signature": "s"},
+    {"type": "arguments_delta", "arguments": "{}"},
+    {"type": "arguments_delta", "arguments": "{}"},
+    {"type": "image", "data": "AAA=", "mime_type": "image/png"},
+    {"type": "audio", "data": "AAA=", "mime_type": "audio/wav"},
+    {"type": "text_annotation", "annotations": [{}]},
+]
+STEP_REPORT = {
+    "total_input_tokens": 1,
+    "total_output_tokens": 2,
+    "total_thought_tokens": 3,
+    "input_tokens_by_modality": [{"modality": "audio", "tokens": 1}],
+}
 GOOGLE_REPORT = {
     "promptTokenCount": 1,
     "candidatesTokenCount": 2,
@@ -545,6 +568,14 @@ TEMPLATES: list[Any] = [
     {"output": {"text": "a"}, "sessionId": "s", "citations": [{}]},
     {"citation": {"citation": {"a": 1}}},
     {"guardrail": {"action": "INTERVENED"}},
+    *({"event_type": "step.start", "index": index, "step": step} for index, step in enumerate(STEPS)),
+    *({"event_type": "step.delta", "index": index, "delta": delta} for index, delta in enumerate(STEP_DELTAS)),
+    {"event_type": "step.stop", "index": 2, "usage": STEP_REPORT},
+    *(
+        {"event_type": f"interaction.{status}", "interaction": {"id": "v1", "status": status, "usage": STEP_REPORT}}
+        for status in ("created", "completed", "failed", "incomplete", "cancelled")
+    ),
+    {"object": "interaction", "id": "v1", "status": "completed", "steps": STEPS, "outputs": STEPS},
 ]
 
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from itertools import pairwise
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,6 +177,34 @@ def test_a_bound_that_was_met_stays_known_behind_a_gap() -> None:
     target.feed(WHOLE)
     target.skip()
     assert target.capped
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r", b":\n", b"a\n", b"data: x\n\n", b"{}\n"])
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/x-ndjson"])
+def test_a_bomb_of_short_lines_becomes_no_more_pieces_than_it_has_bytes(content_type: str, line: bytes) -> None:
+    sent = gzip.compress(b"data: {}\n\n" + line * (4 * 2**20 // len(line)))
+    target = body(content_type, encoding="gzip")
+    pieces = target.feed(sent)
+    assert target.capped
+    assert len(pieces) <= 16 * 1024 + len(sent)
+    assert target.feed(sent) == []
+
+
+def test_a_long_answer_that_packs_well_is_read_whole() -> None:
+    events = [EVENTS[1]] + [EVENTS[1].replace(b'"a"', b'" %d"' % (number * 7919 % 10007)) for number in range(9999)]
+    target = body(encoding="br")
+    assert len(read(target, brotli.compress(b"".join(events), quality=5))) == len(events)
+    assert not target.capped
+
+
+@pytest.mark.parametrize("step", [1000, 70_000, 200_000])
+def test_blank_bytes_before_a_body_are_waited_out_for_a_while_only(step: int) -> None:
+    for blanks, framing in ((60_000, Framing.JSON), (70_000, Framing.SSE)):
+        target = body(None)
+        data = b" " * blanks + b'{"a":1}'
+        read(target, *[data[at : at + step] for at in range(0, len(data), step)])
+        assert target.detected is not None
+        assert target.detected.framing is framing
 
 
 def test_a_broken_coding_is_damaged() -> None:

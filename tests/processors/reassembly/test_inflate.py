@@ -125,6 +125,12 @@ def test_a_bomb_gives_no_more_than_the_bound(encoding: str) -> None:
     assert inflater.feed(b"more") == b""
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_one_read_does_not_explode(encoding: str) -> None:
+    out, inflater = inflated(encoding, PACK[encoding](bytes(9 * MIB)))
+    assert (len(out), troubles(inflater)) == (8 * MIB, ["capped"])
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity"])
 def test_the_bound_itself_is_not_beyond_it(encoding: str) -> None:
     body = bytes(range(256)) * 16

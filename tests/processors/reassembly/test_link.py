@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -110,10 +111,15 @@ def test_a_damaged_coding_hides_what_decides() -> None:
     assert "content_coding_damaged" in link.oddities()
 
 
-def test_frames_behind_the_end_are_ignored_and_said() -> None:
+@pytest.mark.parametrize("kind", ["data", "pulse", "head"])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_frame_behind_the_end_is_ignored_and_said(kind: str, early: bool) -> None:
     c = Connection()
-    frames: list[Frame] = [c.open(), c.head(), c.close()]
-    link = link_of(*frames, c.data(b"a"), c.pulse(), c.head())
+    begun: list[Frame] = [c.open(), c.head()]
+    ended: list[Frame] = [c.close()]
+    kinds: dict[str, Callable[[], Frame]] = {"data": lambda: c.data(b"a"), "pulse": c.pulse, "head": c.head}
+    ended.insert(0 if early else 1, kinds[kind]())
+    link = link_of(*begun, *ended)
     assert link.flow.chunks == 0
     assert "frames_after_close" in link.oddities()
 

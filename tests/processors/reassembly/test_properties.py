@@ -30,6 +30,15 @@ from streamgauge.schemas.frames import Data, Frame, Tick
 from streamgauge.schemas.words import How, Outcome
 
 ANY = st.one_of(scripts(), resumed_scripts())
+BEHIND = [  # what may come when all has been said
+    b": alive\n\n",
+    b"data: [DONE]\n\n",
+    b"unknown: line\n\n",
+    b'data: {"error": {"message": "broke"}}\n\n',
+    b'event: error\ndata: {"type": "error", "error": {"type": "api_error", "message": "broke"}}\n\n',
+    b'error: {"message": "broke"}\n\n',
+    b'{"error": {"code": 503, "message": "broke"}}\n',
+]
 
 
 @given(ANY)
@@ -113,13 +122,14 @@ def test_a_cut_before_the_decisive_event_never_completes_and_one_behind_it_never
     assert decided is not None
     body = b"".join(script.events)
     begins = decided - len(script.events[-1])
-    cut = data.draw(st.integers(0, len(body)))
+    cut = data.draw(st.one_of(st.integers(0, len(body)), st.just(len(body))))  # nothing may be cut off at all
 
     path, host = ADDRESSES[script.api]
     connection = Connection(path=path, host=host)
     frames: list[Frame] = [connection.open(), connection.head()]
-    frames += [connection.data(chunk) for chunk in chunked(data.draw, body[:cut])]
-    how = data.draw(st.sampled_from([How.EOF, How.READ_ERROR, How.CLOSED_EARLY, How.COLLECTED, How.CRASHED]))
+    behind = b"".join(data.draw(st.lists(st.sampled_from(BEHIND), max_size=3))) if cut >= decided else b""
+    frames += [connection.data(chunk) for chunk in chunked(data.draw, body[:cut] + behind)]
+    how = data.draw(st.sampled_from(How))
     stream = only(feed(arrivals_of([*frames, connection.close(how)])))
 
     assert "".join(texts(whole)).startswith("".join(texts(stream)))
@@ -127,6 +137,9 @@ def test_a_cut_before_the_decisive_event_never_completes_and_one_behind_it_never
         assert stream.verdict.outcome is not Outcome.COMPLETED
     if cut >= decided:
         assert stream.verdict.outcome is Outcome.COMPLETED
+        assert stream.verdict.evidence_offset == decided
+        assert ("error_after_end" in stream.answers[0].warnings) == (b"broke" in behind)
+        assert len(stream.answers) == 1
 
 
 @settings(max_examples=150)

@@ -33,6 +33,7 @@ from streamgauge.schemas.topics import SETTINGS_PREFIX
 
 __all__ = ["Settings", "SettingsError", "load"]
 
+PORT_MAX: Final = 65_535
 _SECRETS: Final = ("sasl_password", "ssl_password")
 
 
@@ -47,7 +48,8 @@ def _servers(value: object) -> object:
 
 def _each_a_server(value: str) -> str:
     for server in value.split(","):
-        if not re.fullmatch(r"\s*(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}\s*", server):
+        found = re.fullmatch(r"\s*(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})\s*", server)
+        if found is None or not 0 < int(found[1]) <= PORT_MAX:
             raise PydanticCustomError("server", "{server!r} is no address", {"server": server.strip()})
     return ",".join(server.strip() for server in value.split(","))
 

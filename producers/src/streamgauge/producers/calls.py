@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 from streamgauge.producers.asked import Asked
 from streamgauge.producers.events import Said
 from streamgauge.producers.ids import Ids
+from streamgauge.schemas.bounds import ATTEMPT_MAX
 from streamgauge.schemas.words import AttemptKind
 
 __all__ = ["Attempt", "Call", "Calls", "Place", "response_id_in"]
@@ -205,7 +206,7 @@ class Calls:
 def _numbered(call: Call, number: int | None, ids: Ids) -> Attempt:
     """Draw a new attempt of a call; the user may have numbered it."""
     if number is None:
-        number = ids.attempt() if call.foreign else call.next
+        number = ids.attempt() if call.foreign or call.next > ATTEMPT_MAX else call.next
     call.next = max(call.next, number + 1)
     call.last = number
     return Attempt(call, number)

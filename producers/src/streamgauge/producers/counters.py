@@ -20,6 +20,7 @@ Count = Literal[
     "chunks_dropped",
     "chunks_unusable",
     "requests_dropped",
+    "values_unusable",
     "tags_dropped",
     "notes_dropped",
     "frames_sent",
@@ -37,9 +38,10 @@ class Counters(msgspec.Struct, frozen=True):
     links: int = 0  # connections whose Open was taken
     links_dropped: int = 0  # connections never published: no room for their Open, or the gauge was closed
     chunks: int = 0  # chunks that came, the dropped ones included
-    chunks_dropped: int = 0  # of them, lost to a full buffer or an error of ours; the stream's frames say so too
-    chunks_unusable: int = 0  # of them, given to a manual stream and nothing JSON can hold, or larger than a frame
+    chunks_dropped: int = 0  # of them, in no frame: no room, an error of ours, after the end, of a link never published
+    chunks_unusable: int = 0  # of those, given to a manual stream and nothing JSON can hold, or larger than a frame
     requests_dropped: int = 0  # requests named by size alone, or size and hash: too large, no room, not parseable
+    values_unusable: int = 0  # what the application said of a stream and cannot be used: left out, the stream goes on
     tags_dropped: int = 0  # beyond 64 pairs or 8 KiB
     notes_dropped: int = 0  # no room, too large, or of a stream that was never published
     frames_sent: int = 0  # acknowledged by Kafka

@@ -152,12 +152,12 @@ class Courier:
             return False
         return self._complete  # at the end of the thread, too, all flushes are done
 
-    def end(self, timeout: float, *, wait: bool = True) -> bool:
+    def end(self, timeout: float) -> bool:
         """Close what is open, send what is here, stop the thread. False if something had to be given up."""
         self._outbox.shut = True
         if self._ends_at is None:
             self._ends_at = time.monotonic() + timeout
-        if self._thread is None or self._thread is threading.current_thread() or not wait:
+        if self._thread is None or self._thread is threading.current_thread():
             return self._thread is None
         self.wake()
         return self._ended.wait(timeout + SINK_STOP_S) and self._complete
@@ -201,13 +201,16 @@ class Courier:
         self._loop = asyncio.get_running_loop()
         reaching = asyncio.create_task(self._reach())
         while True:
+            ends_at = self._ends_at  # read before the turn: what came before the end is then taken in by it
             wait_s = self._turn()
-            if self._ends_at is not None:
-                left_s = self._ends_at - time.monotonic()
+            if ends_at is not None:
+                left_s = ends_at - time.monotonic()
                 if left_s <= 0 or (wait_s != 0 and not self._end_links() and self._finished()):
                     break
                 wait_s = left_s if wait_s is None else min(wait_s, left_s)
             await self._sleep(wait_s)
+        while not self._outbox.collect():  # where the time is over, so that what is lost is counted
+            pass
         self._end_links()
         await self._leave(reaching)
 
@@ -235,8 +238,8 @@ class Courier:
             self._guard.caught(error, "turn", raises=False)
             return RETRY_FIRST_S
         finally:
-            for line in self._guard.news():
-                log.error("streamgauge caught an error of its own: %s", line)
+            for level, line in self._guard.news():
+                log.log(level, "streamgauge %s", line)
 
     def _step(self) -> float | None:
         self._flushing = [flush for flush in self._flushing if not flush.done.is_set()]

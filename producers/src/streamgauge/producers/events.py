@@ -62,7 +62,7 @@ class Noted(NamedTuple):
     context: Mapping[str, str | None]
     model: str | None
     error: str | None
-    tool_event: Mapping[str, Any] | None
+    tool_event: Mapping[str, Any] | None  # null or empty: none
     call: bytes | None = None  # of a stream this process does not hold
     attempt: int = 0
 

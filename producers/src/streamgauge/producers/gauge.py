@@ -34,6 +34,7 @@ from streamgauge.producers.counters import Counters, Tally
 from streamgauge.producers.courier import Courier
 from streamgauge.producers.errors import ConfigurationError
 from streamgauge.producers.events import Noted, Opened, Said
+from streamgauge.producers.given import Given
 from streamgauge.producers.guard import Guard, guarded
 from streamgauge.producers.ids import Ids, RandomIds
 from streamgauge.producers.manual import ManualStream
@@ -42,6 +43,7 @@ from streamgauge.producers.settings import Settings, load
 from streamgauge.producers.sink import Sink
 from streamgauge.producers.stream import Stream
 from streamgauge.schemas import identity
+from streamgauge.schemas.bounds import ATTEMPT_MAX
 from streamgauge.schemas.words import AttemptKind, Format, Resumable
 
 __all__ = ["Gauge"]
@@ -85,6 +87,7 @@ class Gauge:
         self._calls = calls
         self._tally = Tally()
         self.guard = Guard(self._tally, raises=self._settings.raise_internal_errors)
+        self._given = Given(self.guard)
         self._outbox = self._new_outbox()
         self._nowhere = self._new_outbox()  # of streams nobody will hear of
         self._nowhere.shut = True
@@ -115,7 +118,8 @@ class Gauge:
         Fields are those of the contract (`session_id`, `user_id`, `prompt_id`, …); others become tags. `call` names the
         call: what is opened inside are its attempts.
         """
-        return contexts.Holding(self.guard, contexts.Scope(fields, tags or {}, call))
+        scope = contexts.Scope(fields, self._given.pairs(tags, "tags"), self._given.call(call))
+        return contexts.Holding(self.guard, scope)
 
     @guarded
     def open(self, asked: Asked) -> Stream:
@@ -147,21 +151,22 @@ class Gauge:
         next attempt; `call_from_elsewhere` where other processes use the same id: its attempts are then numbered at
         random.
         """
-        outer = contexts.current()
-        scope = contexts.Scope({**outer.fields, **context}, {**outer.tags, **(tags or {})}, call or outer.call)
+        given, outer = self._given, contexts.current()
+        all_tags = {**outer.tags, **given.pairs(tags, "tags")}
+        scope = contexts.Scope({**outer.fields, **context}, all_tags, given.call(call) or outer.call)
         named, call_ref = self._named(scope.call)
         said = Said(
             provider=provider,
             api=api,
             model=model,
-            format=Format(format),
+            format=given.word(Format, format, "format") or Format.OBJECTS,
             request=request,
             call=named,
             call_ref=call_ref,
-            attempt=attempt,
-            attempt_kind=None if attempt_kind is None else AttemptKind(attempt_kind),
-            foreign=call_from_elsewhere,
-            resumable=None if resumable is None else Resumable(resumable),
+            attempt=given.number(attempt, "attempt", most=ATTEMPT_MAX),
+            attempt_kind=given.word(AttemptKind, attempt_kind, "attempt_kind"),
+            foreign=call_from_elsewhere is True,
+            resumable=given.word(Resumable, resumable, "resumable"),
         )
         return self._opened(ManualStream, Asked(), said, scope)
 
@@ -178,12 +183,14 @@ class Gauge:
         **context: str | None,
     ) -> None:
         """Add to a stream that is named by its call, running or ended, here or elsewhere."""
-        named, _ = identity.call_bytes(call, tenant=self._settings.tenant)
-        noted = Noted(
-            self._clock.wall_us(), dict(tags or {}), context, model, error, tool_event, call=named, attempt=attempt
-        )
+        named, _ = self._named(self._given.call(call))
+        number = self._given.number(attempt, "attempt", most=ATTEMPT_MAX)
         self._courier.start()
-        self._outbox.note(None, noted)
+        if named is None or number is None:  # of which stream it is, nobody knows
+            self._tally.add("notes_dropped")
+            return
+        said = (self._given.pairs(tags, "tags"), context, model, error, self._given.pairs(tool_event, "tool_event"))
+        self._outbox.note(None, Noted(self._clock.wall_us(), *said, call=named, attempt=number))
 
     @guarded
     def flush(self, timeout: float | None = None) -> bool:
@@ -226,7 +233,7 @@ class Gauge:
             said,
             scope.fields,
             scope.tags,
-            trace=contexts.trace_of_otel(),
+            trace=self._trace(),
             body_bytes=None,
             before=contexts.LATEST.get(),
         )
@@ -236,6 +243,13 @@ class Gauge:
         # Made before its Open is put: whatever fails behind that, the collector closes it.
         stream = kind(link, self._outbox)
         return stream if self._outbox.open(link, opened) else self._deaf(kind)
+
+    def _trace(self) -> tuple[str, str] | None:
+        try:
+            return contexts.trace_of_otel()
+        except Exception as error:  # noqa: BLE001 - a span may be anybody's
+            self.guard.caught(error, "trace")
+            return None
 
     def _new_outbox(self) -> Outbox:
         return Outbox(

@@ -12,16 +12,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from streamgauge.producers.counters import Tally
 
-__all__ = ["Guard", "Guarded", "guarded"]
+__all__ = ["Guard", "Guarded", "News", "guarded"]
 
 REMEMBERED: Final = 100  # errors waiting to be logged; more are only counted
+
+
+class News(NamedTuple):
+    """A line for the log."""
+
+    level: int
+    line: str
 
 
 class Guard:
@@ -30,23 +38,29 @@ class Guard:
     def __init__(self, tally: Tally, *, raises: bool = False) -> None:
         self._tally = tally
         self._raises = raises
-        self._unlogged: deque[str] = deque(maxlen=REMEMBERED)
-        self._logged: set[str] = set()
+        self._unlogged: deque[News] = deque(maxlen=REMEMBERED)
+        self._logged: set[News] = set()
 
     def caught(self, error: Exception, where: str, *, raises: bool = True) -> None:
         """Take note of an error of ours. On the host's thread the settings may ask for it to be raised again."""
         self._tally.add("internal_errors")
-        self._unlogged.append(f"{type(error).__name__} in {where}, {_place(error)}")
+        line = f"caught an error of its own: {type(error).__name__} in {where}, {_place(error)}"
+        self._unlogged.append(News(logging.ERROR, line))
         if raises and self._raises:
             raise error
 
-    def news(self) -> Iterator[str]:
+    def unusable(self, what: str) -> None:
+        """Take note of a value that the application gave as `what`, and that was left out."""
+        self._tally.add("values_unusable")
+        self._unlogged.append(News(logging.WARNING, f"left out what cannot be used, given as {what!r}"))
+
+    def news(self) -> Iterator[News]:
         """What happened since the last call, each kind once. For the gauge's thread: logging is I/O."""
         while self._unlogged:
-            line = self._unlogged.popleft()
-            if line not in self._logged and len(self._logged) < REMEMBERED:
-                self._logged.add(line)
-                yield line
+            news = self._unlogged.popleft()
+            if news not in self._logged and len(self._logged) < REMEMBERED:
+                self._logged.add(news)
+                yield news
 
 
 class Guarded(Protocol):

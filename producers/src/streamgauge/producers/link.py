@@ -32,7 +32,7 @@ from streamgauge.schemas.frames import Close, Data, Frame, Head, Open, Pulse
 from streamgauge.schemas.limits import CHUNK_BYTES_MAX
 from streamgauge.schemas.words import Resumable, WaitingFor
 
-__all__ = ["CHUNK_COST", "CHUNK_FRAMING", "EVENT_COST", "OPEN_COST", "Link", "Piece"]
+__all__ = ["CHUNK_COST", "CHUNK_FRAMING", "EVENT_COST", "OPEN_COST", "Link", "Piece", "chunks_of"]
 
 CHUNK_COST: Final = 256  # what a chunk costs in memory beside its bytes
 CHUNK_FRAMING: Final = 16  # at most what a chunk costs in a frame beside its bytes
@@ -164,7 +164,7 @@ class Link:
 
     def since_open(self, at_ns: int) -> int:
         """Microseconds since the Open; a time before it counts as the Open's."""
-        return max(0, at_ns - self.opened_ns) // 1000
+        return int(max(0, at_ns - self.opened_ns)) // 1000  # a host may count in broken numbers
 
     def _keep(self, got_us: int, asked_us: int | None, data: bytes) -> int:
         size = len(data)
@@ -253,6 +253,11 @@ class Link:
         if self.resumable is Resumable.NO and self.scan is not None and not self.scan.readable:
             return Resumable.UNKNOWN
         return self.resumable
+
+
+def chunks_of(size: int) -> int:
+    """How many chunks a read of so many bytes becomes."""
+    return max(1, -(-size // CHUNK_BYTES_MAX))
 
 
 def _parts(data: bytes) -> Iterator[bytes]:

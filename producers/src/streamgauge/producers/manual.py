@@ -54,8 +54,15 @@ class ManualStream(Stream):
     def head(self, status: int | None, headers: Any = (), **more: Any) -> None:
         """The response headers came, as pairs or as a mapping."""
         self._begun = True
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        super().head(status, list(pairs), **more)
+        super().head(status, self._pairs(headers), **more)
+
+    def _pairs(self, headers: Any) -> list[Any]:
+        """A copy: they may change. Repeated names are kept."""
+        try:
+            return list(headers.items() if isinstance(headers, Mapping) else headers)
+        except Exception:  # noqa: BLE001 - whatever it is, it is no reason to lose the status
+            self._outbox.guard.unusable("headers")
+            return []
 
     @guarded
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ from streamgauge.producers.calls import Place
 from streamgauge.producers.context import FIELDS, trace_from_header
 from streamgauge.producers.counters import Tally
 from streamgauge.producers.events import Noted, Opened
+from streamgauge.producers.given import Given
 from streamgauge.producers.json_text import json_text
 from streamgauge.producers.settings import Settings
 from streamgauge.schemas.frames import NIL, Context, Note, Open, ToolEvent
@@ -30,7 +31,7 @@ __all__ = ["Request", "allowed_headers", "note_frame", "open_frame", "request_of
 
 QUERY_VALUE_CHARACTERS_MAX: Final = 200
 HEADER_CHARACTERS_MAX: Final = 1000
-TEXT_CHARACTERS_MAX: Final = 4096  # of a context field and the like: no frame may grow beyond its bound by one of them
+TIMEOUT_S_MAX: Final = 10**9
 
 
 def _shim() -> str:
@@ -71,12 +72,12 @@ def request_of(opened: Opened, tally: Tally) -> Request:
             return Request(None, len(body), sha256)
 
 
-def open_frame(opened: Opened, place: Place, request: Request, settings: Settings, tally: Tally) -> Open:
+def open_frame(opened: Opened, place: Place, request: Request, settings: Settings, given: Given, tally: Tally) -> Open:
     """Write the Open frame of a link; its `n` is given when it leaves."""
     asked, said = opened.asked, opened.said
     call = place.attempt.call
     sizes_only = settings.content is ContentMode.SIZES_ONLY
-    fields, more_tags = _fields(opened, settings)
+    fields, more_tags = _fields(opened, settings, given)
     return Open(
         call.id,
         place.attempt.number,
@@ -88,25 +89,25 @@ def open_frame(opened: Opened, place: Place, request: Request, settings: Setting
         after=place.after,
         attempt_kind=place.kind,
         parent_attempt=place.parent,
-        cursor=_text(place.cursor),
-        method=_text(asked.method),
-        host=_text(asked.host),
-        path=_text(asked.path),
+        cursor=given.text(place.cursor, "cursor"),
+        method=given.text(asked.method, "method"),
+        host=given.text(asked.host, "host"),
+        path=given.text(asked.path, "path"),
         query=_allowed_query(asked.query),
-        provider=_text(said.provider),
-        api=_text(said.api),
+        provider=given.text(said.provider, "provider"),
+        api=given.text(said.api, "api"),
         format=said.format,
         content=settings.content,
         request=None if sizes_only else request.kept,
         request_bytes=request.size,
         request_sha256=None if sizes_only else request.sha256,
-        client_timeout_us=None if asked.timeout_s is None else round(asked.timeout_s * 1_000_000),
+        client_timeout_us=_microseconds(asked.timeout_s),
         shim=SHIM,
-        sdk=_text(asked.sdk),
+        sdk=given.text(asked.sdk, "sdk"),
         context=Context(**fields),
-        tags=_tags_of({**more_tags, **opened.tags}, tally),
-        call_ref=_text(call.ref),
-        model=_text(said.model),
+        tags=_tags_of(given.tags({**more_tags, **opened.tags}), tally),
+        call_ref=given.text(call.ref, "call_ref"),
+        model=given.text(said.model, "model"),
     )
 
 
@@ -123,32 +124,33 @@ def resumable_of(opened: Opened, request: Request) -> Resumable:
     return Resumable.UNKNOWN if request.kept is None else Resumable.NO
 
 
-def note_frame(noted: Noted, call: bytes, attempt: int, link: bytes, tally: Tally) -> Note:
+def note_frame(noted: Noted, call: bytes, attempt: int, link: bytes, given: Given, tally: Tally) -> Note:
     """Write a Note: alone on a link of its own."""
-    fields, more_tags = _context_of(noted.context)
+    fields, more_tags = _context_of(noted.context, given)
+    error = given.uncut(noted.error, "error")
     return Note(
         call,
         attempt,
         link,
         0,
         noted.wall_us,
-        tags=_tags_of({**more_tags, **noted.tags}, tally),
+        tags=_tags_of(given.tags({**more_tags, **noted.tags}), tally),
         context=Context(**fields),
-        model=_text(noted.model),
-        error=None if noted.error is None else redact.message(noted.error),
-        tool_event=None if noted.tool_event is None else _tool_event(noted.tool_event),
+        model=given.text(noted.model, "model"),
+        error=None if error is None else redact.message(error),
+        tool_event=_tool_event(noted.tool_event, given) if noted.tool_event else None,
     )
 
 
-def _tool_event(said: Mapping[str, Any]) -> ToolEvent:
-    duration_us, ok = said.get("duration_us"), said.get("ok")
+def _tool_event(said: Mapping[str, Any], given: Given) -> ToolEvent:
+    unsaid = ToolEventKind.TOOL if said.get("kind") is None else ToolEventKind.UNKNOWN
     return ToolEvent(
-        kind=ToolEventKind(_text(said.get("kind")) or "tool"),
-        name=_text(said.get("name")),
+        kind=given.word(ToolEventKind, said.get("kind"), "tool_event kind") or unsaid,
+        name=given.text(said.get("name"), "tool_event name"),
         input=_raw(said.get("input")),
         output=_raw(said.get("output")),
-        duration_us=None if duration_us is None else round(duration_us),
-        ok=None if ok is None else bool(ok),
+        duration_us=given.number(said.get("duration_us"), "tool_event duration_us"),
+        ok=given.flag(said.get("ok"), "tool_event ok"),
     )
 
 
@@ -158,22 +160,21 @@ def _raw(value: Any) -> msgspec.Raw:
     return NIL if text is None else msgspec.Raw(msgspec.msgpack.encode(redact.document(msgspec.json.decode(text))))
 
 
-def _context_of(fields: Mapping[str, Any]) -> tuple[dict[str, str | None], dict[str, Any]]:
+def _context_of(fields: Mapping[str, Any], given: Given) -> tuple[dict[str, str | None], dict[str, Any]]:
     """Sort what the user said into the contract's fields and, where it has no such field, tags."""
-    known = {name: _text(value) for name, value in fields.items() if name in FIELDS}
-    return known, {name: value for name, value in fields.items() if name not in FIELDS and value is not None}
+    known = {name: given.text(value, name) for name, value in fields.items() if name in FIELDS}
+    return known, {name: value for name, value in fields.items() if name not in FIELDS}
 
 
-def _tags_of(tags: Mapping[str, Any], tally: Tally) -> dict[str, str]:
+def _tags_of(tags: Mapping[str, str], tally: Tally) -> dict[str, str]:
     """Keep tags within the contract's bounds: 64 pairs, 8 KiB together; count the others."""
     kept: dict[str, str] = {}
     size = 0
     for name, value in tags.items():
-        name_text = _uncut(name)
-        value_text = redact.SECRET if redact.name_is_secret(name_text) else _uncut(value)
-        pair_size = len(name_text.encode()) + len(value_text.encode())
+        shown = redact.SECRET if redact.name_is_secret(name) else value
+        pair_size = len(name.encode()) + len(shown.encode())
         if len(kept) < TAGS_MAX and size + pair_size <= TAGS_BYTES_MAX:
-            kept[name_text] = value_text
+            kept[name] = shown
             size += pair_size
     if len(kept) < len(tags):
         tally.add("tags_dropped", len(tags) - len(kept))
@@ -196,28 +197,27 @@ def _allowed_query(query: str) -> dict[str, str]:
     return {name: redact.plain(value)[:QUERY_VALUE_CHARACTERS_MAX] for name, value in pairs if name in QUERY_ALLOWED}
 
 
-def _fields(opened: Opened, settings: Settings) -> tuple[dict[str, str | None], dict[str, Any]]:
+def _fields(opened: Opened, settings: Settings, given: Given) -> tuple[dict[str, str | None], dict[str, Any]]:
     """The strongest first: what the user said here, the active trace, the gauge's settings."""
     trace = opened.trace or trace_from_header(opened.asked.traceparent)
     trace_id, span_id = trace or (None, None)
-    said, more_tags = _context_of(opened.context)
+    said, more_tags = _context_of(opened.context, given)
     settled: dict[str, str | None] = {
-        "service_name": settings.service_name,
-        "service_version": settings.service_version,
-        "environment": settings.environment,
+        "service_name": given.text(settings.service_name, "service_name"),
+        "service_version": given.text(settings.service_version, "service_version"),
+        "environment": given.text(settings.environment, "environment"),
         "trace_id": trace_id,
         "span_id": span_id,
     }
     return {**settled, **{name: value for name, value in said.items() if value is not None}}, more_tags
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else _uncut(value)[:TEXT_CHARACTERS_MAX]
+def _microseconds(seconds: object) -> int | None:
+    """A timeout as the client was told it; one without end is none."""
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= TIMEOUT_S_MAX:
+        return None
+    return round(seconds * 1_000_000)
 
 
-def _uncut(value: Any) -> str:
-    return redact.plain(value if isinstance(value, str) else str(value))
-
-
-def _header_text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else redact.plain(value)
+def _header_text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else redact.plain(str(value))

@@ -31,17 +31,19 @@ from streamgauge.producers.calls import Call, Calls
 from streamgauge.producers.clock import Clock
 from streamgauge.producers.counters import Tally
 from streamgauge.producers.events import Closed, Event, HeadCame, Noted, Opened
+from streamgauge.producers.given import Given
 from streamgauge.producers.guard import Guard
 from streamgauge.producers.ids import Ids
 from streamgauge.producers.json_text import json_text, size_of
-from streamgauge.producers.link import CHUNK_COST, CHUNK_FRAMING, EVENT_COST, OPEN_COST, Link
+from streamgauge.producers.link import CHUNK_COST, CHUNK_FRAMING, EVENT_COST, OPEN_COST, Link, chunks_of
 from streamgauge.producers.opening import allowed_headers, note_frame, open_frame, request_of, resumable_of
 from streamgauge.producers.scan import Scan
 from streamgauge.producers.settings import Settings
 from streamgauge.producers.sink import Message
 from streamgauge.schemas import codec, identity
-from streamgauge.schemas.frames import Frame, Note, Open
-from streamgauge.schemas.limits import FRAME_BYTES_MAX, KIB, MIB
+from streamgauge.schemas.bounds import check
+from streamgauge.schemas.frames import Data, Frame, Note, Open
+from streamgauge.schemas.limits import KIB, MIB
 from streamgauge.schemas.words import ContentMode, How
 
 __all__ = ["Outbox", "Packet"]
@@ -49,6 +51,7 @@ __all__ = ["Outbox", "Packet"]
 RESERVED_MAX: Final = MIB  # at most what is kept free of chunks
 CHUNK_FIELDS: Final = 5  # of a chunk's tuple; an event's has three
 COLLECTED_MAX: Final = 2000  # items taken in between two looks at the network
+STATUS_MAX: Final = 999
 REFUSED_FROM: Final = 400  # a status; the body then tells what was wrong, and may repeat what was asked with
 DOCUMENT_BYTES_MAX: Final = 900 * KIB  # a chunk that is one document must fit into a frame
 
@@ -84,6 +87,7 @@ class Outbox:
         self.wake: Callable[[], None] = _nobody  # wakes the gauge's thread
         self.queued = 0  # cost of what is in the deque
         self.held = 0  # cost of what the gauge's thread holds, until it is acknowledged
+        self.given = Given(guard)
         self._ids = ids
         self._tally = tally
         self._calls = calls
@@ -132,6 +136,12 @@ class Outbox:
             self.wake()
         return True
 
+    def refused(self, link: Link, size: int, *, chunks: int = 1) -> None:
+        """Count a read that found no room or no gauge, or failed in our hands; its numbers are drawn."""
+        link.dropped_bytes += size
+        self._tally.add("chunks", chunks)
+        self._tally.add("chunks_dropped", chunks)
+
     def put(self, link: Link | None, event: Event, *, cost: int = 0, wake: bool = False) -> bool:
         """Append an event if there is room; what costs nothing always has."""
         if self.shut or (cost and self.queued + self.held + cost > self._room):
@@ -165,6 +175,8 @@ class Outbox:
             try:
                 self._take(item)
             except Exception as error:  # noqa: BLE001 - one bad item must not stop the others
+                if len(item) == CHUNK_FIELDS:
+                    self._tally.add("chunks_dropped")
                 self.guard.caught(error, "collect", raises=False)
         return False
 
@@ -199,27 +211,29 @@ class Outbox:
         if len(item) == CHUNK_FIELDS:
             link, seq, got_ns, asked_ns, data = item
             self.queued -= CHUNK_COST + size_of(data)
-            if link.place is not None and link.close is None:
-                self._chunk(link, seq, got_ns, asked_ns, data)
+            chunks = 1 if link.whole else chunks_of(size_of(data))
+            self._tally.add("chunks", chunks)
+            if link.place is None or link.close is not None or not self._chunk(link, seq, got_ns, asked_ns, data):
+                self._tally.add("chunks_dropped", chunks)
         else:
             link, event, cost = item
             self.queued -= cost
             self._event(link, event, cost)
 
-    def _chunk(self, link: Link, seq: int, got_ns: int, asked_ns: int | None, data: object) -> None:
-        dropped = link.dropped
+    def _chunk(self, link: Link, seq: int, got_ns: int, asked_ns: int | None, data: object) -> bool:
+        """Take in a chunk; false if it is lost."""
         body = json_text(data) if link.whole else data
         if isinstance(body, bytes) and not (link.whole and len(body) > DOCUMENT_BYTES_MAX):
             if link.scan is not None and not link.scan.done:
                 self._look(link, link.scan, body)
             kept = body if link.mask is None else link.mask.over(body)
             self.held += link.chunk(seq, got_ns, asked_ns, kept)
-            if link.dropped != dropped:
-                self._tally.add("chunks_dropped", link.dropped - dropped)
         else:  # its number will be missing
             self._tally.add("chunks_unusable")
+            return False
         if link.pending_bytes >= self._segment_bytes:
             self._urgent[link.serial] = link
+        return True
 
     def _look(self, link: Link, scan: Scan, data: bytes) -> None:
         scan.feed(data)
@@ -245,7 +259,7 @@ class Outbox:
         asked, said, settings = opened.asked, opened.said, self.settings
         request = request_of(opened, self._tally)
         place = self._calls.place(link.serial, asked, said, call=link.call, digest=request.sha256, before=opened.before)
-        frame = open_frame(opened, place, request, settings, self._tally)
+        frame = open_frame(opened, place, request, settings, self.given, self._tally)
         link.call = place.attempt.call.id
         link.record_id = identity.record_id(settings.tenant, link.call, place.attempt.number)
         link.sizes_only = settings.content is ContentMode.SIZES_ONLY
@@ -257,20 +271,37 @@ class Outbox:
         self._tally.add("links")
 
     def _answered(self, link: Link, came: HeadCame) -> None:
-        headers = allowed_headers(came.headers)
+        headers = self._headers_of(came)
         coding = headers.get("content-encoding")
         if link.scan is not None:
             link.scan.decodes(coding)
+        came = came._replace(
+            status=self.given.number(came.status, "status", most=STATUS_MAX),
+            http_version=self.given.text(came.http_version, "http_version"),
+            location=self.given.uncut(came.location, "location"),
+        )
         if came.status is not None and came.status >= REFUSED_FROM and coding in {None, "", "identity"}:
             link.mask = redact.Mask()
         self.held += link.answered(came, headers)
         self._calls.answered(link.serial, came.status, came.location)
 
+    def _headers_of(self, came: HeadCame) -> dict[str, str]:
+        try:
+            return allowed_headers(came.headers)
+        except Exception:  # noqa: BLE001 - whatever it is, it is no reason to lose the status
+            self.guard.unusable("headers")
+            return allowed_headers(_text_pairs(came.headers))
+
     def _ended(self, link: Link, closed: Closed) -> None:
-        dropped = link.dropped
-        link.ends(closed._replace(message=None if closed.message is None else redact.message(closed.message)))
-        self._tally.add("chunks", link.next_seq)
-        self._tally.add("chunks_dropped", link.dropped - dropped)
+        given = self.given
+        message = given.uncut(closed.message, "message")
+        link.ends(
+            closed._replace(
+                reading=given.flag(closed.reading, "reading"),
+                cause=given.text(closed.cause, "cause"),
+                message=None if message is None else redact.message(message),
+            )
+        )
         self._urgent[link.serial] = link
 
     def _note(self, link: Link | None, noted: Noted, cost: int) -> None:
@@ -285,7 +316,7 @@ class Outbox:
         self._notes.append(_WaitingNote(call, attempt, noted, cost))
 
     def _noted(self, note: _WaitingNote, where: int) -> Iterator[Packet]:
-        frame = note_frame(note.noted, note.call.id, note.attempt, self._ids.link(), self._tally)
+        frame = note_frame(note.noted, note.call.id, note.attempt, self._ids.link(), self.given, self._tally)
         message = self._message(frame, note.call.id)
         if message is None:
             self._tally.add("notes_dropped")
@@ -300,6 +331,8 @@ class Outbox:
                 yield Packet(where, message, freed)
                 continue
             self.release(freed)
+            if isinstance(frame, Data):
+                self._tally.add("chunks_dropped", len(frame.got))
             if isinstance(frame, Open):
                 self._abandon(link)
                 return
@@ -310,6 +343,7 @@ class Outbox:
 
     def _abandon(self, link: Link) -> None:
         """Its Open cannot be encoded: nothing of this link is published."""
+        self._tally.add("chunks_dropped", len(link.pending))
         self.release(link.abandoned())
         self._urgent.pop(link.serial, None)
         del self._links[link.serial]
@@ -322,11 +356,18 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - it may hold a stranger's values
             self.guard.caught(error, "encode", raises=False)
             return None
-        if len(value) > FRAME_BYTES_MAX:
+        fault = check(frame, frame_bytes=len(value))
+        if fault is not None:
             if not isinstance(frame, Note):  # which is as large as the user made it
-                self.guard.caught(ValueError(f"a {type(frame).__name__} of {len(value)} bytes"), "encode", raises=False)
+                self.guard.caught(ValueError(fault), f"{type(frame).__name__}: {fault}", raises=False)
             return None
         return Message(key, value, self._headers)
+
+
+def _text_pairs(headers: object) -> list[tuple[str | bytes, str | bytes]]:
+    """Those of a list that are pairs of texts."""
+    pairs = [pair for pair in headers if isinstance(pair, tuple)] if isinstance(headers, list) else []
+    return [pair for pair in pairs if len(pair) == 2 and all(isinstance(part, str | bytes) for part in pair)]
 
 
 def _partition_of(call: Call, partition: Partitioner) -> int:

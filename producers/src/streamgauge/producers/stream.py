@@ -20,16 +20,18 @@ from __future__ import annotations
 import uuid
 import weakref
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from streamgauge.producers.events import Closed, HeadCame, Noted
 from streamgauge.producers.guard import guarded
-from streamgauge.producers.link import Link
+from streamgauge.producers.link import Link, chunks_of
 from streamgauge.producers.outbox import Outbox
-from streamgauge.schemas.limits import CHUNK_BYTES_MAX
+from streamgauge.schemas.limits import CHUNK_BYTES_MAX, NUMBER_MAX
 from streamgauge.schemas.words import How
 
 __all__ = ["HeaderPairs", "Stream"]
+
+AT_NS_MAX: Final = NUMBER_MAX * 1000
 
 HeaderPairs = Iterable[tuple[str | bytes, str | bytes]]
 
@@ -86,7 +88,7 @@ class Stream:
         at_ns: int | None = None,
     ) -> None:
         """The response headers came; `headers` must not change any more. `location`: where a redirect leads."""
-        time_ns = self._now_ns() if at_ns is None else at_ns
+        time_ns = self._at(at_ns)
         self._outbox.put(self._link, HeadCame(time_ns, status, http_version, headers, location))
 
     @guarded
@@ -100,8 +102,9 @@ class Stream:
         **context: str | None,
     ) -> None:
         """Add to the stream, running or ended: tags, context fields, another model, an error, a tool event."""
-        noted = Noted(self._outbox.clock.wall_us(), dict(tags or {}), context, model, error, tool_event)
-        self._outbox.note(self._link, noted)
+        given = self._outbox.given
+        said = (given.pairs(tags, "tags"), context, model, error, given.pairs(tool_event, "tool_event"))
+        self._outbox.note(self._link, Noted(self._outbox.clock.wall_us(), *said))
 
     @guarded
     def close(
@@ -114,8 +117,15 @@ class Stream:
         at_ns: int | None = None,
     ) -> None:
         """The connection is over. `reading`: a read was outstanding; `cause`: the exception's class."""
-        time_ns = self._now_ns() if at_ns is None else at_ns
-        self._end(time_ns, How(how), reading, cause, message)
+        time_ns = self._at(at_ns)
+        self._end(time_ns, self._outbox.given.word(How, how, "how") or How.UNKNOWN, reading, cause, message)
+
+    def _at(self, at_ns: int | None) -> int:
+        if isinstance(at_ns, int) and at_ns <= AT_NS_MAX:
+            return at_ns
+        if at_ns is not None:
+            self._outbox.guard.unusable("at_ns")
+        return self._now_ns()
 
     def _push(self, data: object, size: int, asked_ns: int | None, got_ns: int | None) -> None:
         got = self._now_ns() if got_ns is None else got_ns
@@ -129,17 +139,17 @@ class Stream:
             self._outbox.items.append((link, next(link.seqs), got, asked, data))
         else:
             next(link.seqs)
-            link.dropped_bytes += size
+            self._outbox.refused(link, size)
 
     def _push_long(self, data: object, size: int, asked: int | None, got: int) -> None:
         """Hand over a read that the gauge's thread will split: each part needs a number."""
         link = self._link
         admitted = self._outbox.admits(link, size)
-        numbers = [next(link.seqs) for _ in range(-(-size // CHUNK_BYTES_MAX))]
+        numbers = [next(link.seqs) for _ in range(chunks_of(size))]
         if admitted:
             self._outbox.items.append((link, numbers[0], got, asked, data))
         else:
-            link.dropped_bytes += size
+            self._outbox.refused(link, size, chunks=len(numbers))
 
     def _end(self, time_ns: int, how: How, reading: bool | None, cause: str | None, message: str | None) -> None:
         self._finalizer.detach()
@@ -149,6 +159,7 @@ class Stream:
     def _failed(self, error: Exception, where: str) -> object:
         if where == "chunk":  # it did not reach the outbox: its number stays missing, so the loss is declared
             next(self._link.seqs)
+            self._outbox.refused(self._link, 0)
         elif where in {"close", "__exit__", "__aexit__"}:
             self._finalizer.detach()
             _put_close(self._link, self._outbox, How.UNKNOWN)  # where the first Close did get through, it counts

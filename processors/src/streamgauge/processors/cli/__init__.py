@@ -25,6 +25,8 @@ def main() -> None:
     try:
         from streamgauge.processors.cli.app import app
         from streamgauge.processors.cli.boundary import run
+        from streamgauge.processors.cli.streams import prepare
     except KeyboardInterrupt:
         sys.exit(130)
+    prepare()
     sys.exit(run(app, sys.argv[1:]))

@@ -9,12 +9,15 @@ Everything else is a mistake of ours and passes through with its traceback: that
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Final, NamedTuple
 
 import typer
 from typer.main import get_command
+
+from streamgauge.processors.cli.streams import give_up_output
 
 __all__ = ["INTERRUPTED", "CommandError", "run"]
 
@@ -38,6 +41,9 @@ _WORLDS: Final = (
 )
 
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what a write to a disk may meet
+
+
 class CommandError(Exception):
     """A command cannot go on: one line that names the thing and says what to do."""
 
@@ -57,7 +63,7 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         code: object = get_command(app).main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # `streamgauge tail | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         return WORLD
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -83,6 +89,9 @@ def _ending(error: Exception) -> _Ending | None:
         return _Ending(str(error) or type(error).__name__, WORLD)
     if isinstance(error, OSError) and error.filename is not None:
         return _Ending(f"{os.fspath(error.filename)!r}: {error.strerror}", WORLD)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        give_up_output()
+        return _Ending(f"cannot write any more: {error.strerror}", WORLD)
     return None
 
 

@@ -98,12 +98,11 @@ def _named(file: str) -> str:
 
 def _json(file: str, record: Record, contents: Contents) -> None:
     """One object: the file's name, the record as a worker would emit it, the contents as one more field."""
-    from streamgauge.processors.cli import lines
+    from streamgauge.processors.cli import lines, streams
     from streamgauge.schemas import codec
 
     joined = lines.joined(codec.encode_record(record), codec.encode_contents(contents))
-    sys.stdout.write(f'{{"file":{json.dumps(file)},{joined[1:]}\n')
-    sys.stdout.flush()
+    streams.write_json(f'{{"file":{json.dumps(file)},{joined[1:]}')
 
 
 def _summary(file: str, record: Record, contents: Contents) -> None:

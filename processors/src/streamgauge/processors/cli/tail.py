@@ -64,10 +64,9 @@ async def _tail(
 
 def _json(emitted: Emitted) -> None:
     """The record as it was emitted; contents, if any, as one more field."""
-    from streamgauge.processors.cli import lines
+    from streamgauge.processors.cli import lines, streams
 
-    sys.stdout.write(lines.joined(emitted.raw, emitted.contents_raw) + "\n")
-    sys.stdout.flush()
+    streams.write_json(lines.joined(emitted.raw, emitted.contents_raw))
 
 
 def _lines(emitted: Emitted) -> None:

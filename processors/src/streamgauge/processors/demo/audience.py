@@ -20,7 +20,7 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
-from streamgauge.processors.cli import lines
+from streamgauge.processors.cli import lines, streams
 from streamgauge.processors.demo.judge import key_of
 from streamgauge.processors.demo.report import report
 from streamgauge.processors.demo.summary import Summary
@@ -84,8 +84,7 @@ class Lines:
 
     def record(self, emitted: Emitted) -> None:
         """The record as it was emitted, its contents as one more field."""
-        sys.stdout.write(lines.joined(emitted.raw, emitted.contents_raw) + "\n")
-        sys.stdout.flush()
+        streams.write_json(lines.joined(emitted.raw, emitted.contents_raw))
 
     def look(self, watches: Watches) -> None:
         """Records speak for themselves."""
@@ -94,8 +93,7 @@ class Lines:
         """The summary, as the last line."""
         for disagreement in summary.disagreements:
             self.say(f"disagreement: {disagreement}")
-        sys.stdout.write(msgspec.json.encode(summary.as_json()).decode() + "\n")
-        sys.stdout.flush()
+        streams.write_json(msgspec.json.encode(summary.as_json()).decode())
 
 
 class Plain:

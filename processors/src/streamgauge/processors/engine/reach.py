@@ -77,7 +77,7 @@ async def _obstacle(server: str, context: ssl.SSLContext | None) -> str | None:
         return "no such host"
     except ssl.SSLError as error:
         return f"TLS fails, {getattr(error, 'verify_message', None) or error.reason or 'no reason given'}"
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         number = getattr(error, "errno", None)  # none where each of a host's addresses failed in its own way
         return os.strerror(number).lower() if number else "no connection to any address of the host"
     return _unlike_kafka(answer)

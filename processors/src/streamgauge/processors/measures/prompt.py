@@ -27,7 +27,16 @@ _PER_NAME: Final = 1
 _BEGINS_ANSWER: Final = 3
 
 # Where the provider adds input of its own that the request only names.
-_MEMORY: Final = ("previous_response_id", "conversation", "mcp_servers", "container", "file_ids", "cached_content")
+_MEMORY: Final = (
+    "previous_response_id",
+    "previous_interaction_id",
+    "conversation",
+    "mcp_servers",
+    "container",
+    "file_ids",
+    "cached_content",
+    "agent",
+)
 _OURS: Final = ("function", "custom")  # tools the caller describes; all others are the provider's own
 _TEXTS: Final = frozenset({"text", "input_text", "output_text", "refusal", "thinking", "summary_text"})
 

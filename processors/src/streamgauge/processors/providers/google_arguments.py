@@ -72,7 +72,6 @@ class Arguments:
         shared = 1 + _shared(self._path[:-1], path[:-1])
         while len(self._open) > shared:
             self._pieces.append(_CLOSING[self._open.pop()])
-            self._begun = True
         for depth, step in enumerate(path):
             if depth >= len(self._open):
                 self._begin(is_object=isinstance(step, str))

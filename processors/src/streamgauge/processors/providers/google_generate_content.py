@@ -71,8 +71,8 @@ class GoogleGenerateContent(Ordinary):
 
     def content_complete(self, answer: Answer) -> bool:
         """A finish reason that more output followed is one of those that stand in every event."""
-        ended = answer.ending is not None and answer.ending.kind == "completed"
-        return ended or (answer.finished() and not answer.scratch.get("finishes_early"))
+        early = answer.ending is None and bool(answer.scratch.get("finishes_early"))
+        return super().content_complete(answer) and not early
 
     def usage(self, raw: Document) -> Usage:
         return google_usage(raw)

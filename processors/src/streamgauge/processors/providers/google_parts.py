@@ -18,7 +18,7 @@ import msgspec
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, Output
 from streamgauge.processors.providers.google_arguments import Arguments
 from streamgauge.processors.providers.json_values import Document, documents, fields, raw, text
-from streamgauge.processors.providers.parts import OpaqueSoFar, ReasoningSoFar, ToolSoFar, image_of
+from streamgauge.processors.providers.parts import Growing, OpaqueSoFar, ReasoningSoFar, ToolSoFar, image_of
 
 __all__ = ["abandon_calls", "read_parts"]
 
@@ -77,10 +77,13 @@ def _read_part(answer: Answer, choice: ChoiceSoFar, part: Document, name: str, v
 
 
 def _begin(answer: Answer, choice: ChoiceSoFar, kind: str) -> tuple[str, int]:
-    """The key of the part of this kind that goes on, or of a new one, if another kind came last."""
+    """The key of the part of this kind that goes on, or of a new one, if another kind came last: that part is over."""
     place = f"part {choice.index}"
     key: tuple[str, int] | None = answer.scratch.get(place)
     if key is None or key[0] != kind:
+        before = choice.parts.get(key)
+        if isinstance(before, Growing) and not isinstance(before, ToolSoFar):  # a call says itself when it is whole
+            before.end()
         key = answer.scratch[place] = (kind, len(choice.parts))
     return key
 
@@ -121,7 +124,7 @@ def _read_call(answer: Answer, choice: ChoiceSoFar, call: Document) -> int:
             answer.scratch[_call_key(choice)] = found
             return _TOOL
         found.arguments.close()
-    found.tool.complete = True
+    found.tool.end()
     answer.scratch.pop(_call_key(choice), None)
     return _TOOL
 

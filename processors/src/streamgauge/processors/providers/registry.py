@@ -17,6 +17,7 @@ from streamgauge.processors.providers.bedrock_invoke import BEDROCK_INVOKE
 from streamgauge.processors.providers.cohere_v1 import COHERE_V1
 from streamgauge.processors.providers.cohere_v2 import COHERE_V2
 from streamgauge.processors.providers.google_generate_content import GOOGLE_GENERATE_CONTENT
+from streamgauge.processors.providers.google_interactions import GOOGLE_INTERACTIONS
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
 from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
@@ -36,6 +37,7 @@ APIS: Final[tuple[Api, ...]] = (
     GOOGLE_GENERATE_CONTENT,
     BEDROCK_INVOKE,
     BEDROCK_AGENT,
+    GOOGLE_INTERACTIONS,
 )
 
 _BY_NAME: Final = {api.name: api for api in APIS}

@@ -7,7 +7,8 @@
 * Where bytes are missing (`skip`), nothing is joined across the gap: the open event ends as a tail, and a new framer
   begins behind it, whose first bytes of no known field are the rest of an event and dropped. A body that is one
   document or array, or is content-coded, cannot be read any further: `unreadable`.
-* A body beyond the contract's bound is read up to it: `capped`.
+* A body beyond the contract's bound is read up to it: `capped`. So is a coded one that turns into more lines than it
+  has bytes: a bomb of short lines would else cost minutes.
 
 Nothing raises, whatever the bytes.
 """
@@ -22,11 +23,14 @@ from streamgauge.schemas.frames import Head, Open
 from streamgauge.schemas.framing.events import Event, Framer, Piece
 from streamgauge.schemas.framing.kinds import Framing, framer
 from streamgauge.schemas.framing.sse import SseFramer
-from streamgauge.schemas.limits import BODY_BYTES_MAX
+from streamgauge.schemas.limits import BODY_BYTES_MAX, KIB
 from streamgauge.schemas.words import Format
 
 __all__ = ["Body"]
 
+_LEAD_BYTES_MAX: Final = 64 * KIB  # blank bytes before a body; behind so many nothing is waited for
+_SLICE_BYTES: Final = 64 * KIB  # of a decoded body, cut at once
+_LINES_FREE: Final = 16 * 1024  # of a coded body, besides one for each of its bytes; real events take two at least
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _WHOLE: Final = (Framing.JSON, Framing.JSON_ARRAY)  # nothing in them tells where one is after bytes were lost
 
@@ -40,6 +44,7 @@ class Body:
         "_head",
         "_inflater",
         "_lead",
+        "_lines_left",
         "_opening",
         "_resuming",
         "_room",
@@ -59,6 +64,7 @@ class Body:
         self._size = 0  # after content decoding
         self._room = bytes_max
         self._was_capped = False
+        self._lines_left = _LINES_FREE
         self._before_gap = 0  # bytes read before the last gap: the framer behind it counts from 0
         self._resuming = False  # behind a gap, and nothing found yet
         self.detected: Detected | None = None  # null until there is a byte that tells, or the body is over
@@ -91,7 +97,25 @@ class Body:
     def feed(self, data: bytes) -> list[Event]:
         """The pieces these bytes complete."""
         if self._inflater is not None:
-            data = self._inflater.feed(data)
+            return self._feed_decoded(self._inflater, data)
+        return self._feed_plain(data)
+
+    def _feed_decoded(self, inflater: Inflater, data: bytes) -> list[Event]:
+        """Decode, and cut what comes out slice by slice, as long as it has no more lines than a coded body may."""
+        self._lines_left += len(data)
+        decoded = inflater.feed(data)
+        pieces: list[Event] = []
+        for begin in range(0, len(decoded), _SLICE_BYTES):
+            part = decoded[begin : begin + _SLICE_BYTES]
+            self._lines_left -= max(part.count(b"\n"), part.count(b"\r"))
+            if self._lines_left < 0:
+                self._was_capped = True
+                self._room = self._size  # nothing more is read
+                break
+            pieces += self._feed_plain(part)
+        return pieces
+
+    def _feed_plain(self, data: bytes) -> list[Event]:
         self._size += len(data)
         if self._size > self._room:
             data = self._cut(data)
@@ -144,11 +168,13 @@ class Body:
 
     def _begins(self, data: bytes) -> bool:
         """Whether it is clear now what the body is."""
-        if not data.strip(_BLANK):
+        start = data[:_LEAD_BYTES_MAX]
+        blank = not start.strip(_BLANK)
+        if blank and len(data) < _LEAD_BYTES_MAX:
             self._lead = data
             return False
         self._lead = b""
-        framing = self._detect(data).framing
+        framing = self._detect(start if blank else data).framing
         if self._resuming and framing in _WHOLE:
             self.unreadable = True
         self._framer = found = framer(framing)

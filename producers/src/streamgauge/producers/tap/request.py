@@ -33,6 +33,7 @@ _PLAIN: Final = re.compile(
     r"((?:python-httpx2?|ollama-python|google-genai-sdk|mistral-client-python|litellm)/\d[\w.+-]*)(?: .*)?"
 )
 _SDK_LENGTH_MAX: Final = 128
+COUNT_DIGITS_MAX: Final = 10
 
 
 def asked(request: Any, *, client: int, again: Stream | None) -> Asked | None:
@@ -71,7 +72,7 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _count(value: bytes | None) -> int:
-    return int(value) if value is not None and value.isdigit() else 0
+    return int(value) if value is not None and value.isdigit() and len(value) < COUNT_DIGITS_MAX else 0
 
 
 @functools.lru_cache(maxsize=64)
