@@ -300,6 +300,14 @@ def test_a_spliced_stream_shows_both_generations_and_pays_for_both() -> None:
 # ---------------------------------------------------------------------- usage and cost
 
 
+@pytest.mark.parametrize(
+    "body", [b"prompt=hello", b'{"messages":[{"role":"user","content":"hel', b'{"messages":[],"x":"\xff"}']
+)
+def test_the_input_is_not_estimated_from_a_request_that_cannot_be_read(body: bytes) -> None:
+    found, _ = written(stream(opening=opening(request=body), answers=[answer("hi")], verdict=CANCELLED))
+    assert (found.usage_input, found.usage_output) == (None, 1)
+
+
 def test_a_cut_stream_without_usage_is_estimated_and_priced_from_the_estimate() -> None:
     found = record(stream(answers=[answer("four words of answer", finish=None)], verdict=CANCELLED))
     assert (found.usage_source, found.usage_method) == (UsageSource.ESTIMATED, "tiktoken/o200k_base")
