@@ -156,6 +156,11 @@ def test_times_that_contradict_the_clock_are_null() -> None:
     assert found.tokens_per_s_after_first is None
 
 
+def test_what_came_at_once_took_no_time_and_is_known() -> None:
+    found = timing(Moments(headers_us=0, first_byte_us=0))
+    assert (found.headers_us, found.first_byte_us, found.first_event_us) == (0, 0, None)
+
+
 def test_a_stream_without_chunks_has_no_gap_counts() -> None:
     found = timing(Moments(), chunks=0)
     assert (found.masked_gaps, found.stalls) == (None, None)
