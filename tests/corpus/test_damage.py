@@ -68,6 +68,21 @@ SHAPES: dict[str, dict[str, bytes]] = {
             {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, named=True
         ),
     },
+    "openai.completions": {
+        "openai": sse({"error": ERROR}),
+        "vllm": sse({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}),
+    },
+    "anthropic.complete": {
+        "overloaded": sse(
+            {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, named=True
+        ),
+    },
+    "ollama.chat": {"line": b'{"error":"an error was encountered while running the model"}\n'},
+    "ollama.generate": {"line": b'{"error":"an error was encountered while running the model"}\n'},
+    "watsonx.generate": {
+        "listed": sse({"errors": [{"code": "internal_error", "message": "broke"}], "trace": "t", "status_code": 500}),
+        "named": b"event: error\n" + sse({"errors": [{"code": "timeout", "message": "broke"}], "status_code": 504}),
+    },
     "cohere.v1": {"line": b'{"message":"broke","error":"internal server error"}\n'},
     "cohere.v2": {
         "message": sse({"message": "internal server error", "id": "x", "error": "internal server error"}),
@@ -82,6 +97,7 @@ SHAPES: dict[str, dict[str, bytes]] = {
         "failed": b"event: interaction.failed\n" + sse(FAILED_INTERACTION),
     },
 }
+NAMELESS = ("ollama.chat", "ollama.generate", "watsonx.generate", "replicate.stream")  # no event names a generation
 INVISIBLE = {
     "gemini": json.dumps(GEMINI, indent=2).encode() + b"\n",
     "gemini list": b"[" + json.dumps(GEMINI, indent=2).replace("\n", "\r\n").encode() + b"\r\n]\r\n",
@@ -176,6 +192,8 @@ def test_repeated_events_of_a_response_are_dropped_and_counted() -> None:
 @pytest.mark.parametrize("torn", [False, True], ids=["at a border", "in an event"])
 def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool) -> None:
     found = [recording for recording in RECORDINGS if recording.api == api]
+    if api in NAMELESS and not torn:
+        pytest.skip("nothing tells two generations apart that meet between two events")
     played = 0
     for recording, rng in of(api):
         body, parts = recording.body, events(recording.body)

@@ -21,10 +21,20 @@ from streamgauge.schemas.framing.kinds import Framing, framer
 
 CHAT = {"id": "c1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+COMPLETION = {"id": "cmpl-1", "object": "text_completion", "choices": [{"index": 0, "text": "A"}]}
+OLLAMA = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": False}
+RESULT = {"generated_text": "A", "stop_reason": "not_finished", "generated_token_count": 1, "input_token_count": 2}
+NAMELESS = ("ollama.chat", "ollama.generate", "tgi.generate", "watsonx.generate")  # no id stands in their events
 STARTS: dict[str, dict[str, Any]] = {
     "openai.chat": CHAT,
     "openai.responses": {"type": "response.created", "response": {"id": "resp_1", "object": "response"}},
     "anthropic.messages": {"type": "message_start", "message": MESSAGE},
+    "openai.completions": COMPLETION,
+    "anthropic.complete": {"type": "completion", "id": "compl_1", "completion": "A", "stop_reason": None},
+    "ollama.chat": OLLAMA | {"message": {"role": "assistant", "content": "A"}},
+    "ollama.generate": OLLAMA | {"response": "A"},
+    "tgi.generate": {"token": {"id": 1, "text": "A"}, "generated_text": None},
+    "watsonx.generate": {"results": [RESULT]},
     "cohere.v1": {"event_type": "stream-start", "generation_id": "g1", "is_finished": False},
     "cohere.v2": {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
     "google.generateContent": {"candidates": [{"content": {"parts": [{"text": "A"}]}}], "responseId": "r1"},
@@ -34,6 +44,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "openai.chat": {"id": "c1", "object": "chat.completion", "choices": [{"message": {"content": "A"}}]},
     "openai.responses": {"id": "resp_1", "object": "response", "status": "completed", "output": []},
     "anthropic.messages": MESSAGE,
+    "openai.completions": COMPLETION,
+    "anthropic.complete": {"type": "completion", "id": "compl_1", "completion": "A", "stop_reason": "stop_sequence"},
+    "ollama.chat": OLLAMA | {"message": {"role": "assistant", "content": "A"}, "done": True},
+    "ollama.generate": OLLAMA | {"response": "A", "done": True},
+    "tgi.generate": {"generated_text": "A"},
+    "watsonx.generate": {"results": [RESULT]},
     "cohere.v1": {"generation_id": "g1", "text": "A", "finish_reason": "COMPLETE"},
     "cohere.v2": {"id": "m1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}},
     "google.generateContent": {"candidates": [{"finishReason": "STOP"}], "responseId": "r1"},
@@ -55,7 +71,7 @@ def test_an_unknown_stream_is_recognised_by_its_events(name: str) -> None:
     for body, content_type in ((sse(STARTS[name]), "text/event-stream"), (msgspec.json.encode(BODIES[name]), None)):
         reading = play(body, content_type=content_type)
         assert reading.api is by_name(name)
-        assert reading.answer.response_id is not None
+        assert (reading.answer.response_id is None) == (name in NAMELESS)
 
 
 def test_what_comes_before_an_api_is_recognised_is_counted() -> None:
@@ -477,6 +493,14 @@ TEMPLATES: list[Any] = [
         "stop_reason": "end_turn",
         "usage": REPORT,
     },
+    *BODIES.values(),
+    *STARTS.values(),
+    COMPLETION | {"choices": [{"index": 1, "text": "a", "finish_reason": "stop"}], "usage": REPORT},
+    {"value": "a"},
+    OLLAMA | {"message": {"thinking": "a", "tool_calls": [CALL]}, "done": True, "done_reason": "stop", "eval_count": 1},
+    {"index": 1, "token": {"text": "a"}, "generated_text": "a", "details": {"finish_reason": "x", "input_length": 1}},
+    {"model_id": "m", "results": [RESULT, RESULT | {"stop_reason": "error"}], "errors": [{"code": "c"}]},
+    {"completion": "a", "log_id": "l", "stop_reason": "max_tokens"},
     COHERE_RESPONSE,
     *({"event_type": kind, "is_finished": False, "response": COHERE_RESPONSE} | COHERE_RESPONSE for kind in COHERE_V1),
     *({"type": kind, "id": "m", "index": 0, "delta": {"message": COHERE_MESSAGE}} for kind in COHERE_EVENTS),

@@ -61,11 +61,12 @@ PRETTY = b'{\r\n  "error": {\r\n    "code": 503\r\n  },\r\n  {}\r\n}'
 def test_lines_that_are_no_documents_stand_outside_together() -> None:
     """A gateway's error between the lines of a model."""
     lines = NdjsonFramer()
-    body = b'{"a":1}\n' + PRETTY + b'\n\n{"b":2}\n'
+    body = b'{"a":1}\n' + PRETTY + b'\n\nstray\n{"b":2}\n'
     outside = PRETTY.replace(b"\r", b"")
     assert lines.feed(body) == [
         Event(Piece.EVENT, "", b'{"a":1}', 8),
         Event(Piece.OUTSIDE, "", outside, 8 + len(PRETTY) + 1),
+        Event(Piece.OUTSIDE, "", b"stray", len(body) - 8),
         Event(Piece.EVENT, "", b'{"b":2}', len(body)),
     ]
     assert lines.finish() == []

@@ -15,9 +15,14 @@ from streamgauge.processors.providers.refrain import Growth
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
 
-__all__ = ["MARKER", "Api", "Document", "Ordinary"]
+__all__ = ["MARKER", "Api", "Document", "Ordinary", "is_marker"]
 
 MARKER: Final = b"[DONE]"  # the one payload that is no JSON; the SDKs test for it as a prefix too
+
+
+def is_marker(event: Event) -> bool:
+    """Whether the event is the end marker that is no JSON."""
+    return event.data.strip().startswith(MARKER)
 
 
 class Api(Protocol):

@@ -116,7 +116,7 @@ def _settle_calls(answer: Answer, calls: Any) -> Output:
         output |= Output.NOTHING if tool.name else Output.TOOL
         tool.name = text(call.get("name")) or tool.name
         tool.settle(bytes(raw(fields(call.get("parameters")))).decode())
-        tool.complete = True
+        tool.end()
     return output
 
 

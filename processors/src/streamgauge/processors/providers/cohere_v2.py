@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streamgauge.processors.providers.answer import Answer, ChoiceSoFar, ErrorSeen, Output, Usage
-from streamgauge.processors.providers.api import MARKER, Ordinary
+from streamgauge.processors.providers.api import Ordinary, is_marker
 from streamgauge.processors.providers.cohere_usage import cohere_usage, note_billed_units
 from streamgauge.processors.providers.growing import grow
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
@@ -49,7 +49,7 @@ class CohereV2(Ordinary):
 
     def read(self, answer: Answer, event: Event, document: Document | None) -> Output:
         if document is None:
-            answer.unknown_events += not event.data.strip().startswith(MARKER)
+            answer.unknown_events += not is_marker(event)
             return Output.NOTHING
         kind = text(document.get("type")) or ""
         read = _EVENTS.get(kind)

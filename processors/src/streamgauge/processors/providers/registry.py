@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from streamgauge.processors.providers.anthropic_complete import ANTHROPIC_COMPLETE
 from streamgauge.processors.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from streamgauge.processors.providers.api import Api
 from streamgauge.processors.providers.bedrock_agent import BEDROCK_AGENT
@@ -20,8 +21,12 @@ from streamgauge.processors.providers.google_generate_content import GOOGLE_GENE
 from streamgauge.processors.providers.google_interactions import GOOGLE_INTERACTIONS
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
+from streamgauge.processors.providers.ollama import OLLAMA_CHAT, OLLAMA_GENERATE
 from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
+from streamgauge.processors.providers.openai_completions import OPENAI_COMPLETIONS
 from streamgauge.processors.providers.openai_responses import OPENAI_RESPONSES
+from streamgauge.processors.providers.tgi_generate import TGI_GENERATE
+from streamgauge.processors.providers.watsonx_generate import WATSONX_GENERATE
 from streamgauge.schemas.framing.kinds import Framing
 from streamgauge.schemas.routes import route
 
@@ -31,6 +36,12 @@ APIS: Final[tuple[Api, ...]] = (
     OPENAI_CHAT,
     OPENAI_RESPONSES,
     ANTHROPIC_MESSAGES,
+    OPENAI_COMPLETIONS,
+    ANTHROPIC_COMPLETE,
+    OLLAMA_CHAT,
+    OLLAMA_GENERATE,
+    TGI_GENERATE,
+    WATSONX_GENERATE,
     COHERE_V1,
     COHERE_V2,
     BEDROCK_CONVERSE,

@@ -4,16 +4,21 @@
     OUTSIDE   lines that could not, consecutive ones joined: a gateway's pretty-printed error, its page
     TAIL      a last line without its end: whether it is a whole document only its reader can tell
 
-Blank lines say nothing. An indented line behind one that is outside belongs to it. A line, or a run of them, beyond
-`line_bytes_max` is cut there, and `capped` says so.
+Blank lines say nothing. An indented line behind one that is outside belongs to it, and the bracket that closes it, on a
+line of its own, ends it. A line, or a run of them, beyond `line_bytes_max` is cut
+there, and `capped` says so.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.limits import EVENT_BYTES_MAX
 
 __all__ = ["NdjsonFramer"]
+
+_CLOSING: Final = {b"{": b"}", b"[": b"]"}  # the last line of a pretty-printed document, by its first byte
 
 
 class NdjsonFramer:
@@ -67,6 +72,8 @@ class NdjsonFramer:
             events.append(Event(Piece.EVENT, "", line, self._end))
         else:
             self._keep(raw.rstrip(b"\r"))
+            if self._run and raw.rstrip() == _CLOSING.get(self._run[0][:1]):
+                self._close_run(events)
 
     def _take(self) -> bytes:
         line = b"".join(self._parts)
