@@ -74,7 +74,8 @@ def _ids(body: bytes) -> Iterator[Any]:
 
 def _several_generations(recording: Recording) -> bool:
     """The request asks for more than one."""
-    return int((recording.request or {}).get("body", {}).get("num_generations") or 1) > 1
+    body = (recording.request or {}).get("body")
+    return isinstance(body, dict) and int(body.get("num_generations") or 1) > 1
 
 
 EXCEPTIONS: Final = (
