@@ -592,6 +592,31 @@ TEMPLATES: list[Any] = [
     {"output": {"text": "a"}, "sessionId": "s", "citations": [{}]},
     {"citation": {"citation": {"a": 1}}},
     {"guardrail": {"action": "INTERVENED"}},
+    *(
+        {"type": kind, "response_id": "r", "output_index": 0, "content_index": 0, "delta": "d", "transcript": "t"}
+        for kind in ("response.output_audio_transcript.delta", "response.audio_transcript.done", "response.text.delta")
+    ),
+    *(
+        {
+            "type": "response.done",
+            "response": RESPONSE
+            | {"id": status, "status": status, "status_details": {"reason": "r", "error": {"code": 1}}},
+        }
+        for status in ("completed", "incomplete", "failed", "cancelled")
+    ),
+    {"type": "session.created", "session": {"model": "m"}},
+    {"setup": {"model": "m"}, "error": {"message": "m"}},
+    {
+        "serverContent": {
+            "modelTurn": {"parts": GOOGLE_PARTS[3]},
+            "outputTranscription": {"text": "t"},
+            "interrupted": True,
+            "turnComplete": True,
+            "turnCompleteReason": "r",
+        },
+        "usageMetadata": GOOGLE_REPORT,
+    },
+    {"toolCall": {"functionCalls": [{"id": "i", "name": "f", "args": {}}]}},
     *({"event_type": "step.start", "index": index, "step": step} for index, step in enumerate(STEPS)),
     *({"event_type": "step.delta", "index": index, "delta": delta} for index, delta in enumerate(STEP_DELTAS)),
     {"event_type": "step.stop", "index": 2, "usage": STEP_REPORT},

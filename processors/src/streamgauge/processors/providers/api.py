@@ -7,6 +7,7 @@ that a module says only what is its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from streamgauge.processors.providers.answer import Answer, Output, Usage
@@ -47,6 +48,12 @@ class Api(Protocol):
         ...
 
     @property
+    def is_session(self) -> bool:
+        """Whether a stream is a session of many responses, each an answer of its own that ends by itself. An error is
+        then news of the session, which goes on, and the session ends with its connection."""
+        ...
+
+    @property
     def events_are_bodies(self) -> bool:
         """Whether every event of a stream has the shape of a plain body, so that only the framing tells them apart."""
         ...
@@ -74,6 +81,11 @@ class Api(Protocol):
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
         """Whether this event begins another generation: two streams were spliced into one body."""
+        ...
+
+    def answer_of(self, answers: Sequence[Answer], document: Document) -> Answer | None:
+        """The answer of a session this event belongs to, where several can grow side by side; null: it names none, or
+        one that has not begun."""
         ...
 
     def event_key(self, document: Document) -> int | None:
@@ -105,6 +117,7 @@ class Ordinary:
 
     text_events: frozenset[str] = frozenset()
     gives_reasons: bool = True
+    is_session: bool = False
     events_are_bodies: bool = False
 
     def provider_in(self, document: Document) -> str | None:  # noqa: ARG002 - no shape of events gives one away
@@ -118,6 +131,9 @@ class Ordinary:
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:  # noqa: ARG002 - nothing shows it
         return False
+
+    def answer_of(self, answers: Sequence[Answer], document: Document) -> Answer | None:  # noqa: ARG002 - one at a time
+        return None
 
     def event_key(self, document: Document) -> int | None:  # noqa: ARG002 - events are not numbered
         return None

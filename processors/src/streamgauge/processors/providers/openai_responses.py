@@ -35,7 +35,7 @@ from streamgauge.processors.providers.response_usage import note_response_units,
 from streamgauge.schemas.framing.events import Event
 from streamgauge.schemas.words import Operation
 
-__all__ = ["ENDINGS", "OPENAI_RESPONSES", "OpenAiResponses"]
+__all__ = ["ENDINGS", "EVENTS", "OPENAI_RESPONSES", "PROGRESS", "OpenAiResponses"]
 
 ENDINGS: Final = {  # the final status of a response, and the kind of end it is
     "completed": "completed",
@@ -44,7 +44,7 @@ ENDINGS: Final = {  # the final status of a response, and the kind of end it is
     "cancelled": "cancelled",
 }
 _TERMINAL: Final = {f"response.{status}": status for status in ENDINGS}
-_PROGRESS: Final = frozenset(  # last words of events that say how far something is, not what it says
+PROGRESS: Final = frozenset(  # last words of events that say how far something is, not what it says
     [
         "added",
         "compacting",
@@ -95,7 +95,7 @@ class OpenAiResponses(Ordinary):
         if type(kind) is not str:
             answer.unknown_events += "error" not in document
             return Output.NOTHING
-        read = _EVENTS.get(kind)
+        read = EVENTS.get(kind)
         if read is not None:
             return _OUTPUTS[read(answer, document)]
         if "response" in document or kind in _TERMINAL:
@@ -275,7 +275,7 @@ def _item_done(answer: Answer, document: Document) -> int:
     return settle_item(answer, document.get("item"), at=_index(document), done=True)
 
 
-_EVENTS: Final[dict[str, Callable[[Answer, Document], int]]] = {
+EVENTS: Final[dict[str, Callable[[Answer, Document], int]]] = {
     "response.output_text.delta": _text_delta,
     "response.output_text.done": _text_done,
     "response.output_text.annotation.added": _annotation,
@@ -307,7 +307,7 @@ def _read_rare(answer: Answer, document: Document, kind: str) -> int:
     what, _, word = kind.removeprefix("response.").rpartition(".")
     if word == "delta" and kind.startswith("response."):
         return _carried_delta(answer, document, _FIELDS.get(what, what))
-    if kind in ("error", "ping", "keepalive") or (kind.startswith("response.") and word in _PROGRESS):
+    if kind in ("error", "ping", "keepalive") or (kind.startswith("response.") and word in PROGRESS):
         return 0
     answer.unknown_events += 1
     return 0

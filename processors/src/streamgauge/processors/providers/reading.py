@@ -63,6 +63,7 @@ class Reading:
         "_numbers",
         "_outside",
         "_refused",
+        "_session_end",
         "_text_events",
         "answers",
         "api",
@@ -99,6 +100,7 @@ class Reading:
         self._framing = framing
         self._broke_off = False  # the body ended inside an event
         self._refused = status is not None and status >= _STATUS_REFUSED
+        self._session_end: Ending | None = None
         self._text_events = api.text_events if api is not None else frozenset[str]()
         self._numbers = _Numbers()
         self._outside = b""  # what stands outside the grammar of a body without events
@@ -111,9 +113,14 @@ class Reading:
         return self.answers[-1]
 
     @property
+    def is_session(self) -> bool:
+        """Whether the answers are the responses of a session, each with an ending of its own."""
+        return self.api is not None and self.api.is_session
+
+    @property
     def ending(self) -> Ending | None:
-        """What decided how the last generation ended, once something has."""
-        return self.answers[-1].ending
+        """What decided how the last generation ended, or the session, once something has."""
+        return self._session_end if self.is_session else self.answers[-1].ending
 
     @property
     def unknown_events(self) -> int:
@@ -166,12 +173,19 @@ class Reading:
         source broke off."""
         if self.api is None or self._broke_off or self._framing is Framing.JSON_ARRAY:
             return False
-        documents_only = self._framing is Framing.OBJECTS
-        return self.api.ends_at_eof(self.answers[-1], provider=self.provider, documents_only=documents_only)
+        api, provider, documents_only = self.api, self.provider, self._framing is Framing.OBJECTS
+        return all(
+            api.ends_at_eof(answer, provider=provider, documents_only=documents_only) for answer in self._in_question()
+        )
 
     def content_complete(self) -> bool | None:
         """Whether the generated content is whole; null where no API says what that means."""
-        return self.api.content_complete(self.answers[-1]) if self.api is not None else None
+        api = self.api
+        return None if api is None else all(api.content_complete(answer) for answer in self._in_question())
+
+    def _in_question(self) -> list[Answer]:
+        """The answers an end of the body would end: the last generation; of a session the responses that have begun."""
+        return [answer for answer in self.answers if answer.choices] if self.is_session else self.answers[-1:]
 
     def finish(self, *, proper_eof: bool) -> None:
         """The body is over; `proper_eof` if it ended as bodies should. Draws the conclusions only an end allows."""
@@ -180,10 +194,13 @@ class Reading:
         self._finished = True
         if self._outside and not self.events:
             self._read_bare_body()
-        answer = self.answers[-1]
-        if proper_eof and answer.ending is None and self.ends_well():
-            answer.end("completed", "eof", offset=self.end)
-        self._conclude(answer)
+        if proper_eof and self.ending is None and self.ends_well():
+            if self.is_session:
+                self._session_end = Ending("completed", "eof", self.end)
+            else:
+                self.answers[-1].end("completed", "eof", offset=self.end)
+        for answer in self.answers if self.is_session else self.answers[-1:]:
+            self._conclude(answer)
 
     # ------------------------------------------------------------------ events
 
@@ -194,6 +211,8 @@ class Reading:
             api = self.api = recognise(document)
         if api is None or self._refused:
             return self._read_foreign(answer, event, document)
+        if api.is_session:
+            return self._read_in_session(api, event, document)
         if answer.events and api.starts_anew(answer, document):
             answer = self._begin_anew()
             self.provider = api.provider_in(document) or self.provider
@@ -216,6 +235,16 @@ class Reading:
         output = api.read_body(answer, document, end=event.end)
         answer.end("completed", "json body", offset=event.end)
         return output
+
+    def _read_in_session(self, api: Api, event: Event, document: Document) -> Output:
+        """An event of one of a session's responses, or of the session, which goes to the last one."""
+        before = self.answers[-1]
+        answer = api.answer_of(self.answers, document)
+        if answer is None:
+            answer = self._begin_anew() if before.events and api.starts_anew(before, document) else before
+            answer.model = answer.model or before.model
+        answer.events += 1
+        return api.read(answer, event, document)
 
     def _is_body(self, api: Api, document: Document) -> bool:
         """Whether this is a whole plain body. Where events look like one (Gemini), the framing tells."""

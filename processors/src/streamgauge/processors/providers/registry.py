@@ -19,11 +19,13 @@ from streamgauge.processors.providers.cohere_v1 import COHERE_V1
 from streamgauge.processors.providers.cohere_v2 import COHERE_V2
 from streamgauge.processors.providers.google_generate_content import GOOGLE_GENERATE_CONTENT
 from streamgauge.processors.providers.google_interactions import GOOGLE_INTERACTIONS
+from streamgauge.processors.providers.google_live import GOOGLE_LIVE
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
 from streamgauge.processors.providers.ollama import OLLAMA_CHAT, OLLAMA_GENERATE
 from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
 from streamgauge.processors.providers.openai_completions import OPENAI_COMPLETIONS
+from streamgauge.processors.providers.openai_realtime import OPENAI_REALTIME
 from streamgauge.processors.providers.openai_responses import OPENAI_RESPONSES
 from streamgauge.processors.providers.tgi_generate import TGI_GENERATE
 from streamgauge.processors.providers.watsonx_generate import WATSONX_GENERATE
@@ -32,8 +34,9 @@ from streamgauge.schemas.routes import route
 
 __all__ = ["APIS", "Detected", "by_name", "detect", "recognise"]
 
-APIS: Final[tuple[Api, ...]] = (
+APIS: Final[tuple[Api, ...]] = (  # in this order an event is looked at: a session's responses look like others
     OPENAI_CHAT,
+    OPENAI_REALTIME,
     OPENAI_RESPONSES,
     ANTHROPIC_MESSAGES,
     OPENAI_COMPLETIONS,
@@ -49,6 +52,7 @@ APIS: Final[tuple[Api, ...]] = (
     BEDROCK_INVOKE,
     BEDROCK_AGENT,
     GOOGLE_INTERACTIONS,
+    GOOGLE_LIVE,
 )
 
 _BY_NAME: Final = {api.name: api for api in APIS}

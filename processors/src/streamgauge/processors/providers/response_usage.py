@@ -13,9 +13,9 @@ _IMAGE: Final = "image_generation_call"
 
 
 def response_usage(raw: Document) -> Usage:
-    """The canonical reading of a response's usage."""
-    given = fields(raw.get("input_tokens_details"))
-    made = fields(raw.get("output_tokens_details"))
+    """The canonical reading of a response's usage; Realtime says `…_token_details`."""
+    given = fields(raw.get("input_tokens_details") or raw.get("input_token_details"))
+    made = fields(raw.get("output_tokens_details") or raw.get("output_token_details"))
     return Usage(
         input=count(raw.get("input_tokens")),
         output=count(raw.get("output_tokens")),
