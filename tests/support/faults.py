@@ -9,9 +9,14 @@ the host must get the same; an exception that escapes from `play`, or from a fin
 
 Left out are lines that cannot fail by themselves, found by reading the source:
 
-* structure: `try:`, `except …:`, `pass`, a bare `raise`, `return` or `yield` of a name or constant;
+* structure: `except …:`, `pass`, a bare `raise`, `return` or `yield` of a name or constant;
 * the host's own call, handed on: a call of something at `_inner`, or `next`, `anext`, `iter`, `aiter`, `getattr` of it.
   An exception there is the host's, and must come through.
+
+A `try:` on a line of its own is not left out: what strikes there is not yet inside it. What no code can guard is left
+out: a trace function (or a signal handler) that raises as a function of ours is entered, before its first line; in the
+line of an `except`, or at the `raise` behind it, where the host's own exception is already on its way and another takes
+its place, as it would in any handler of the host's; and in the line that makes the host's own call.
 """
 
 from __future__ import annotations
@@ -126,9 +131,7 @@ def _cannot_fail(path: str) -> frozenset[int]:
 def _safe_lines(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
         match node:
-            case ast.Try() if node.body[0].lineno == node.lineno:
-                continue  # on one line with its body, which can fail
-            case ast.Try() | ast.ExceptHandler() | ast.Pass() | ast.Raise(exc=None):
+            case ast.ExceptHandler() | ast.Pass() | ast.Raise(exc=None):
                 yield node.lineno
             case ast.Return(value=None | ast.Name() | ast.Constant()):
                 yield node.lineno

@@ -29,11 +29,17 @@ def bare(host):
     return host
 
 
-def guarded(host):
+def late(host):
     try:
         prepared = len(host)
     except Exception:
         pass
+    return host
+
+
+def guarded(host):
+    try: prepared = len(host)
+    except Exception: pass
     return host
 """
 
@@ -136,6 +142,8 @@ def test_the_harness_finds_a_line_that_is_not_guarded(tmp_path: Path) -> None:
     exec(compile(module.read_text(), str(module), "exec"), shim)
     (difference,) = faults.each_line(lambda: shim["bare"]([1]), package=str(tmp_path))
     assert str(difference.line) == "shim.py:3: prepared = len(host)"
+    (difference,) = faults.each_line(lambda: shim["late"]([1]), package=str(tmp_path))
+    assert str(difference.line) == "shim.py:8: try:"
     assert faults.each_line(lambda: shim["guarded"]([1]), package=str(tmp_path)) == []
 
 

@@ -7,6 +7,10 @@ one of three:
 * it stands in a `try` that lets no `Exception` of ours out,
 * it only returns or raises what is there.
 
+Such a `try` is on one line with its statement. CPython gives a `try:` on a line of its own an instruction that is not
+yet inside it: what strikes there (the exception of a signal handler, of a debugger) would reach the host, and the
+host's call would not be made.
+
 Only `Exception` is ours to catch: Ctrl-C, `SystemExit`, `GeneratorExit` and cancellation are the host's wherever they
 strike.
 """
