@@ -24,7 +24,7 @@ from streamgauge.schemas.framing.kinds import framer
 SEED = 7
 RECORDINGS = recordings(*(api.name for api in registry.APIS))
 APIS = sorted({recording.api for recording in RECORDINGS} or {api.name for api in registry.APIS})
-NAMELESS = {"bedrock.agent"}  # a piece of an untraced answer could be anybody's
+UNTRACED = {"bedrock.agent"}  # a piece of an untraced answer could be anybody's
 
 ERROR = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
 GEMINI = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
@@ -188,7 +188,7 @@ def test_repeated_events_of_a_response_are_dropped_and_counted() -> None:
             assert len(reading.answers) == 1
 
 
-@of_each(sorted(set(APIS) - NAMELESS))
+@of_each(sorted(set(APIS) - UNTRACED))
 @pytest.mark.parametrize("torn", [False, True], ids=["at a border", "in an event"])
 def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool) -> None:
     found = [recording for recording in RECORDINGS if recording.api == api]
