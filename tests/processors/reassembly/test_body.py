@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from event_stream_build import event, exception
 from frames_build import Connection, chat_events
-from streamgauge.processors.reassembly.body import Body
+from streamgauge.processors.reassembly.body import Body, Room
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.framing.kinds import Framing
 from streamgauge.schemas.words import Format
@@ -165,15 +165,34 @@ def test_a_body_is_read_up_to_the_bound_to_the_byte() -> None:
     link = Connection()
     room = len(EVENTS[0]) + len(EVENTS[1])
     for step in (1, 7, len(WHOLE)):
-        target = Body(link.open(), link.head(), bytes_max=room)
+        target = Body(link.open(), link.head(), Room(room))
         chunks = [WHOLE[at : at + step] for at in range(0, len(WHOLE), step)]
         assert [piece.data for piece in read(target, *chunks)] == [EVENTS[0][6:-2], EVENTS[1][6:-2]]
         assert target.capped
 
 
+def test_all_bodies_of_an_attempt_share_one_bound() -> None:
+    link, room = Connection(), Room(2 * len(WHOLE) + 5)
+    first, second, third = (Body(link.open(), link.head(), room) for _ in range(3))
+    assert len(read(first, WHOLE)) == len(read(second, WHOLE)) == len(EVENTS)
+    assert (first.capped, second.capped) == (False, False)
+    assert [piece.piece for piece in read(third, WHOLE, WHOLE)] == [Piece.TAIL]
+    assert third.capped
+
+
+def test_a_body_that_met_the_bound_is_not_read_on_when_another_gives_back_what_it_did_not_need() -> None:
+    link, room = Connection(), Room(70_000)
+    first, second = (Body(link.open(), link.head(), room) for _ in range(2))
+    first.feed(WHOLE)
+    second.feed(EVENTS[0] * 1000)
+    assert second.capped
+    first.finish()
+    assert second.feed(b"\n\n" + WHOLE) == []
+
+
 def test_a_bound_that_was_met_stays_known_behind_a_gap() -> None:
     link = Connection()
-    target = Body(link.open(), link.head(), bytes_max=10)
+    target = Body(link.open(), link.head(), Room(10))
     target.feed(WHOLE)
     target.skip()
     assert target.capped
@@ -186,7 +205,7 @@ def test_a_bomb_of_short_lines_becomes_no_more_pieces_than_it_has_bytes(content_
     target = body(content_type, encoding="gzip")
     pieces = target.feed(sent)
     assert target.capped
-    assert len(pieces) <= 16 * 1024 + len(sent)
+    assert len(pieces) <= 32 * 1024 + len(sent)
     assert target.feed(sent) == []
 
 

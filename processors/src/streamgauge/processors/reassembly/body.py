@@ -7,8 +7,8 @@
 * Where bytes are missing (`skip`), nothing is joined across the gap: the open event ends as a tail, and a new framer
   begins behind it, whose first bytes of no known field are the rest of an event and dropped. A body that is one
   document or array, or is content-coded, cannot be read any further: `unreadable`.
-* A body beyond the contract's bound is read up to it: `capped`. So is a coded one that turns into more lines than it
-  has bytes: a bomb of short lines would else cost minutes.
+* Bodies beyond the contract's bound, which is one for all connections of an attempt, are read up to it: `capped`. So is
+  a coded one that turns into more lines than it has bytes: a bomb of short lines would else cost minutes.
 
 Nothing raises, whatever the bytes.
 """
@@ -26,13 +26,33 @@ from streamgauge.schemas.framing.sse import SseFramer
 from streamgauge.schemas.limits import BODY_BYTES_MAX, KIB
 from streamgauge.schemas.words import Format
 
-__all__ = ["Body"]
+__all__ = ["Body", "Room"]
 
 _LEAD_BYTES_MAX: Final = 64 * KIB  # blank bytes before a body; behind so many nothing is waited for
 _SLICE_BYTES: Final = 64 * KIB  # of a decoded body, cut at once
-_LINES_FREE: Final = 16 * 1024  # of a coded body, besides one for each of its bytes; real events take two at least
+_GRANT_BYTES: Final = 64 * KIB  # of the room, taken at once
+_LINES_FREE: Final = 32 * 1024  # of a coded body, besides one for each of its bytes; real events take two at least
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _WHOLE: Final = (Framing.JSON, Framing.JSON_ARRAY)  # nothing in them tells where one is after bytes were lost
+
+
+class Room:
+    """What the bodies of one attempt may still come to, after content decoding, all together."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, bytes_max: int = BODY_BYTES_MAX) -> None:
+        self._left = bytes_max
+
+    def claim(self, size: int) -> int:
+        """Take so much, or what is left."""
+        granted = min(size, self._left)
+        self._left -= granted
+        return granted
+
+    def release(self, size: int) -> None:
+        """Give back what was not needed."""
+        self._left += size
 
 
 class Body:
@@ -41,6 +61,8 @@ class Body:
     __slots__ = (
         "_before_gap",
         "_framer",
+        "_full",
+        "_granted",
         "_head",
         "_inflater",
         "_lead",
@@ -55,14 +77,16 @@ class Body:
         "unreadable",
     )
 
-    def __init__(self, opening: Open | None, head: Head | None, *, bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(self, opening: Open | None, head: Head | None, room: Room | None = None) -> None:
         self._opening, self._head = opening, head
-        self._inflater = _inflater(opening, head, bytes_max)
+        self._inflater = _inflater(opening, head)
         self._framer: Framer | None = None
         self._sse: SseFramer | None = None  # the same, where events of the wire can be passed as they stand
         self._lead = b""  # blank bytes before it is clear what the body is
         self._size = 0  # after content decoding
-        self._room = bytes_max
+        self._room = room or Room()
+        self._granted = 0  # of the room
+        self._full = False  # nothing more is read
         self._was_capped = False
         self._lines_left = _LINES_FREE
         self._before_gap = 0  # bytes read before the last gap: the framer behind it counts from 0
@@ -110,14 +134,15 @@ class Body:
             self._lines_left -= max(part.count(b"\n"), part.count(b"\r"))
             if self._lines_left < 0:
                 self._was_capped = True
-                self._room = self._size  # nothing more is read
+                self._full = True
+                self._granted = self._size
                 break
             pieces += self._feed_plain(part)
         return pieces
 
     def _feed_plain(self, data: bytes) -> list[Event]:
         self._size += len(data)
-        if self._size > self._room:
+        if self._size > self._granted and not self._claim():
             data = self._cut(data)
         if self._framer is None:
             data = self._lead + data
@@ -137,7 +162,7 @@ class Body:
         """At a border: pass a chunk that is one whole event, which its reader knows. Gives the offset behind it; null
         where it must be fed."""
         end = self._size + size
-        if self._sse is None or end > self._room or not self._sse.pass_event(size):
+        if self._sse is None or end > self._granted or not self._sse.pass_event(size):
             return None
         self._size = end
         return end
@@ -162,6 +187,8 @@ class Body:
         """The body is over: what was left."""
         if self._inflater is not None:
             self._inflater.finish()
+        self._room.release(0 if self._full else max(0, self._granted - self._size))
+        self._full = True
         if self._framer is None:
             self._detect(self._lead)
         return [] if self.unreadable else self._rest()
@@ -198,11 +225,17 @@ class Body:
         self.detected = found
         return found
 
+    def _claim(self) -> bool:
+        """Take more of the room; say whether that is enough."""
+        if not self._full:
+            self._granted += self._room.claim(max(_GRANT_BYTES, self._size - self._granted))
+        return self._size <= self._granted
+
     def _cut(self, data: bytes) -> bytes:
         """Keep what is within the bound."""
-        self._was_capped = True
-        room = self._room - (self._size - len(data))
-        return data[: max(0, room)]
+        left = self._granted - (self._size - len(data))
+        self._was_capped = self._full = True
+        return data[: max(0, left)]
 
     def _rest(self) -> list[Event]:
         """Close the framer."""
@@ -228,12 +261,12 @@ class Body:
         return piece.piece not in (Piece.COMMENT, Piece.FAULT)
 
 
-def _inflater(opening: Open | None, head: Head | None, bytes_max: int) -> Inflater | None:
+def _inflater(opening: Open | None, head: Head | None) -> Inflater | None:
     """Undoes the content coding, where there is one."""
     encoding = head.headers.get("content-encoding") if head is not None else None
     if not encoding or encoding.strip().lower() == "identity" or _is_objects(opening):
         return None
-    return Inflater(encoding, bytes_max=bytes_max)
+    return Inflater(encoding)
 
 
 def _is_objects(opening: Open | None) -> bool:

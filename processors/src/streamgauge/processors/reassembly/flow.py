@@ -24,7 +24,7 @@ from streamgauge.processors.providers.answer import Output
 from streamgauge.processors.providers.json_values import decode
 from streamgauge.processors.providers.reading import Reading
 from streamgauge.processors.providers.registry import recognise
-from streamgauge.processors.reassembly.body import Body
+from streamgauge.processors.reassembly.body import Body, Room
 from streamgauge.processors.reassembly.moments import TIME_US_MAX, Moments
 from streamgauge.processors.reassembly.verdict import Blind
 from streamgauge.schemas.frames import Close, Data, Head, Open
@@ -55,6 +55,7 @@ class Flow:
         "_gaps",
         "_keeps",
         "_next_seq",
+        "_room",
         "_tears",
         "_torn",
         "body",
@@ -77,7 +78,7 @@ class Flow:
         "whole",
     )
 
-    def __init__(self, gaps: Gaps) -> None:
+    def __init__(self, gaps: Gaps, room: Room | None = None) -> None:
         self.opening: Open | None = None
         self.head: Head | None = None
         self.body: Body | None = None
@@ -97,6 +98,7 @@ class Flow:
         self.timeless = False  # a chunk came without a time that can be
         self.failed = False  # reading failed on some bytes
         self._gaps = gaps
+        self._room = room
         self._next_seq = 0
         self._torn = False  # the chunk before the next one is missing
         self._behind_hole = False  # a hole was passed, and no chunk came since
@@ -161,7 +163,7 @@ class Flow:
             return
         body = self.body
         if body is None:
-            body = self.body = Body(self.opening, self.head)
+            body = self.body = Body(self.opening, self.head, self._room)
         try:
             pieces = body.feed(chunk)
             if pieces:
@@ -328,7 +330,7 @@ class Flow:
 
     def _body(self) -> Body:
         if self.body is None:
-            self.body = Body(self.opening, self.head)
+            self.body = Body(self.opening, self.head, self._room)
         return self.body
 
     def _begin_reading(self) -> Reading:

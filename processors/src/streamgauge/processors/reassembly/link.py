@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 from streamgauge.processors.measures.timing import Gaps
+from streamgauge.processors.reassembly.body import Room
 from streamgauge.processors.reassembly.deadlines import Deadlines, Lapse
 from streamgauge.processors.reassembly.flow import Flow
 from streamgauge.processors.reassembly.moments import TIME_US_MAX
@@ -50,10 +51,10 @@ class Link:
         "warnings",
     )
 
-    def __init__(self, link: bytes, gaps: Gaps, *, now_us: int) -> None:
+    def __init__(self, link: bytes, gaps: Gaps, room: Room | None = None, *, now_us: int) -> None:
         self.link = link
         self.order: Order[Frame | UnknownFrame] = Order()
-        self.flow = Flow(gaps)
+        self.flow = Flow(gaps, room)
         self.opening: Open | None = None
         self.pulse: Pulse | None = None  # the last one
         self.close: Close | None = None

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from streamgauge.processors.measures.timing import Gaps
+from streamgauge.processors.reassembly.body import Room
 from streamgauge.processors.reassembly.closed import SeenLink
 from streamgauge.processors.reassembly.deadlines import Deadlines, Lapse
 from streamgauge.processors.reassembly.finished import Arrival, StreamId
@@ -57,6 +58,7 @@ class Stream:
         "_missing_links",
         "_notes",
         "_rested_us",
+        "_room",
         "_strays",
         "armed_us",
         "conflicts",
@@ -82,6 +84,7 @@ class Stream:
         self.opening: Open | None = None  # the one that opened it
         self.links: dict[bytes, Link] = {}
         self.gaps = Gaps()
+        self._room = Room()
         self.duplicates = 0  # of frames that belong to no link
         self.conflicts = 0
         self.refused = 0  # frames of links beyond the bound
@@ -146,7 +149,7 @@ class Stream:
         """The link of this id, begun if it is new."""
         known = self.links.get(link)
         if known is None:
-            known = self.links[link] = Link(link, self.gaps, now_us=now_us)
+            known = self.links[link] = Link(link, self.gaps, self._room, now_us=now_us)
             self._missing_links.pop(link, None)
             for stray in self._strays.pop(link, []):
                 known.feed(stray.frame, stray.n or 0, stray.checksum, now_us=stray.now_us)
