@@ -99,16 +99,17 @@ def test_reasoning_has_its_signature_and_may_be_redacted() -> None:
         delta(0, reasoningContent={"text": "Let me"})
         + delta(0, reasoningContent={"text": " see"})
         + delta(0, reasoningContent={"signature": "proof"})
+        + delta(0, reasoningContent={"text": "."})
         + stop(0)
         + delta(1, reasoningContent={"redactedContent": "c2VjcmV0"})
         + stop(1)
     )
     reading, outputs = play_body(BEGUN + body, api=API, content_type=BINARY)
     assert parts(reading.answer) == [
-        Reasoning(text="Let me see", signature="proof"),
+        Reasoning(text="Let me see.", signature="proof"),
         Reasoning(text="", signature="c2VjcmV0", encrypted=True),
     ]
-    assert outputs == [Output(value) for value in (0, 2, 2, 0, 0, 2, 0)]
+    assert outputs == [Output(value) for value in (0, 2, 2, 0, 2, 0, 2, 0)]
 
 
 def test_tools_the_provider_runs_are_told_from_those_it_asks_for() -> None:
@@ -227,6 +228,12 @@ def test_two_messages_in_one_body_are_two_answers() -> None:
 )
 def test_a_second_message_whose_start_was_lost_is_another_answer(second: bytes) -> None:
     assert len(read(BEGUN + TEXT + CALL + second).answers) == 2
+
+
+def test_a_block_that_begins_twice_is_of_another_answer() -> None:
+    begun = start(0, toolUse={"toolUseId": "t1", "name": "f"}) + delta(0, toolUse={"input": "{"})
+    again = start(0, toolUse={"toolUseId": "t2", "name": "g"})
+    assert [tools(answer)[0].id for answer in read(BEGUN + begun + again).answers] == ["t1", "t2"]
 
 
 def test_content_behind_the_end_is_another_answer() -> None:
