@@ -30,7 +30,7 @@ _TOLD: Final = tuple(
     for kind, words in (
         ("quota_exceeded", r"insufficient_quota|quota|billing|payment|credit|insufficient_balance"),
         ("rate_limited", r"rate_?limit|too_many_requests|throttl|resource_exhausted|requests_per|tokens_per"),
-        ("overloaded", r"overload|unavailable|capacity|busy"),
+        ("overloaded", r"overload|unavailable|capacity|busy|notready"),
         ("too_large", r"context_length|context_window|too_large|too_long|max_tokens"),
         ("content_filtered", r"content_?(policy|filter)|safety|moderation|responsibleai|guardrail"),
         ("authentication", r"api_?key|auth|credential|unauthenticated|token_expired"),
@@ -38,7 +38,7 @@ _TOLD: Final = tuple(
         ("not_found", r"not_?found|no_such|does_not_exist"),
         ("timeout", r"time_?d?_?out|deadline"),
         ("invalid_request", r"invalid|validation|bad_request|unsupported|failed_precondition|tool_use_failed"),
-        ("server_error", r"server|internal|api_error|engine|upstream|bad_gateway"),
+        ("server_error", r"server|internal|api_error|engine|upstream|bad_?gateway|dependency|model(stream)?error"),
     )
 )
 _STATUSES: Final = {
@@ -50,6 +50,7 @@ _STATUSES: Final = {
     408: "timeout",
     413: "too_large",
     422: "invalid_request",
+    424: "server_error",  # Bedrock: the model failed
     429: "rate_limited",
     503: "overloaded",
     504: "timeout",
