@@ -44,6 +44,9 @@ FRONT_DOORS: Final = {
     "openai.chat": "https://api.openai.com/v1/chat/completions",
     "openai.responses": "https://api.openai.com/v1/responses",
     "anthropic.messages": "https://api.anthropic.com/v1/messages",
+    "bedrock.converse": "https://bedrock-runtime.us-east-1.amazonaws.com/model/unknown/converse-stream",
+    "bedrock.invoke": "https://bedrock-runtime.us-east-1.amazonaws.com/model/unknown/invoke-with-response-stream",
+    "bedrock.agent": "https://bedrock-agent-runtime.us-east-1.amazonaws.com/agents/unknown",
     "google.interactions": "https://generativelanguage.googleapis.com/v1beta/interactions",
     "google.generateContent": "https://generativelanguage.googleapis.com/v1beta/models/gemini:streamGenerateContent",
 }
