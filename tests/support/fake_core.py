@@ -111,7 +111,7 @@ def stream_id(name: str | bytes) -> StreamId:
     return StreamId("acme", text.encode().rjust(16, b"-"), 0)
 
 
-def write(stream: object, partition: int, rules: str) -> tuple[Record, Contents]:
+def write(stream: object, partition: int, rules: str) -> list[tuple[Record, Contents]]:
     """Stands for `record.write`."""
     assert isinstance(stream, Counted)
     if stream.id == stream_id("unwritable"):
@@ -129,4 +129,4 @@ def write(stream: object, partition: int, rules: str) -> tuple[Record, Contents]
         closed_at_us=stream.closed_at_us,
         rules=rules,
     )
-    return record, Contents(id=name, tenant="acme")
+    return [(record, Contents(id=name, tenant="acme"))]

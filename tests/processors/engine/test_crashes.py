@@ -194,9 +194,9 @@ async def storm(pieces: Sequence[Sequence[Step]], lives: Sequence[Life], system:
 MEASURES = Measures()
 
 
-def write_record(stream: FinishedStream, partition: int, rules: str) -> tuple[Record, Contents]:
+def write_record(stream: FinishedStream, partition: int, rules: str) -> list[tuple[Record, Contents]]:
     """As a worker writes it."""
-    return record.write(stream, topic=CHUNKS, partition=partition, rules=rules, measures=MEASURES)
+    return [record.write(stream, topic=CHUNKS, partition=partition, rules=rules, measures=MEASURES)]
 
 
 @settings(max_examples=120, deadline=None)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from engine_run import CHUNKS, CONTENTS, DEAD, LEDGER, RECORDS, EngineRun
-from fake_core import FakeCore, frame
+from fake_core import FakeCore, frame, write
 from memory_kafka import MemoryKafka
 from streamgauge.processors.engine.build import deadlines_of
 from streamgauge.processors.engine.errors import RefusalError
@@ -15,7 +16,7 @@ from streamgauge.processors.engine.worked_partition import HOLE_SEEKS
 from streamgauge.processors.reassembly.finished import Arrival, Emission
 from streamgauge.processors.settings import load
 from streamgauge.schemas import codec
-from streamgauge.schemas.records import Record
+from streamgauge.schemas.records import Contents, Record
 
 
 @pytest.fixture
@@ -331,3 +332,14 @@ async def test_who_is_overtaken_writes_nothing_more(kafka: MemoryKafka) -> None:
     await stale.assignment.flush()
     assert len(kafka.records(LEDGER, 0)) == entries
     assert ids(kafka) == ["acme/a.0", "acme/a.0"]
+
+
+async def test_a_session_is_delivered_as_all_its_records_in_their_order(kafka: MemoryKafka) -> None:
+    def write_session(stream: object, partition: int, rules: str) -> list[tuple[Record, Contents]]:
+        [(record, contents)] = write(stream, partition, rules)
+        names = [f"{record.id}.0", f"{record.id}.1", record.id]
+        return [(replace(record, id=name), replace(contents, id=name)) for name in names]
+
+    append(kafka, "open a", "end a")
+    await EngineRun(kafka, write=write_session).work_and_flush(0)
+    assert ids(kafka) == ids(kafka, CONTENTS) == ["acme/a.0.0", "acme/a.0.1", "acme/a.0"]

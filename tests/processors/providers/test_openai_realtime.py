@@ -195,9 +195,11 @@ def test_a_call_that_is_cut_is_not_complete_though_a_later_response_is() -> None
         {"type": "response.output_item.added", "response_id": "resp_1", "output_index": 0, "item": call},
         delta("response.function_call_arguments.delta", '{"a'),
     ]
-    reading, _ = play_session(OPENAI_REALTIME, SESSION, created(), *documents, created("resp_2"), done("resp_2"))
-    [tool] = tools(reading.answers[0])
-    assert (tool.arguments, tool.complete) == ('{"a', False)
+    other = [created("resp_2"), done("resp_2")]
+    for session in ([created(), *documents, *other], [created(), *other, *documents]):
+        reading, _ = play_session(OPENAI_REALTIME, SESSION, *session)
+        [tool] = tools(reading.answers[0])
+        assert (tool.arguments, tool.complete) == ('{"a', False)
 
 
 def test_usage_is_the_responses_own() -> None:

@@ -31,6 +31,7 @@ from streamgauge.processors.engine.ports import Slice
 from streamgauge.processors.engine.slices import AsFetched, SliceConsumer, SliceTransport
 from streamgauge.processors.reassembly.finished import FinishedStream
 from streamgauge.processors.reassembly.partition import Partition
+from streamgauge.processors.reassembly.sessions import streams_of
 from streamgauge.processors.record import Measures
 from streamgauge.processors.settings import Settings
 from streamgauge.schemas.records import Contents, Record
@@ -50,10 +51,11 @@ class WorkerApp(faust.App):
         super().__init__(settings.group, **_faust_settings(settings))
         self.transport = SliceTransport(self.conf.broker_consumer, self)
 
-        def write(stream: FinishedStream, partition: int, rules: str) -> tuple[Record, Contents]:
-            return record.write(
-                stream, topic=settings.topic_chunks, partition=partition, rules=rules, measures=measures
-            )
+        def write(stream: FinishedStream, partition: int, rules: str) -> list[tuple[Record, Contents]]:
+            return [
+                record.write(one, topic=settings.topic_chunks, partition=partition, rules=rules, measures=measures)
+                for one in streams_of(stream)
+            ]
 
         self.engine = Engine(settings, write=write, core=Partition, group=lambda: cast("SliceConsumer", self.consumer))
 

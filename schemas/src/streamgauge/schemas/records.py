@@ -2,8 +2,8 @@
 
 `Record` holds the facts, flat, without content: for bills, objectives and dashboards. `Contents` holds request and
 response under the same id and revision. Both are JSON objects with every field present; null means unknown, a
-provider's explicit zero is a value. Times are integers in microseconds, counted from the stream's first Open unless the
-name says epoch; money is a decimal string.
+provider's explicit zero is a value. Times are integers in microseconds, counted from the stream's first Open (of
+one response of a session, from its first event) unless the name says epoch; money is a decimal string.
 
 The fields stand in groups. `GROUPS` names them: the groups from identity to cost depend only on the *set* of frames,
 order and duplicates show in `integrity`, and where the record was made shows in `source`.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from streamgauge.processors.reassembly.closed import ClosedStream
@@ -41,5 +41,6 @@ class NewCore(Protocol):
     ) -> Core: ...
 
 
-Write = Callable[[FinishedStream, int, str], tuple[Record, Contents]]
-"""A finished stream of this partition as record and contents, closed under these rules (the hash of the deadlines)."""
+Write = Callable[[FinishedStream, int, str], Sequence[tuple[Record, Contents]]]
+"""A finished stream of this partition as record and contents, closed under these rules (the hash of the deadlines); a
+session as those of its responses, and its own."""

@@ -273,10 +273,11 @@ class WorkedPartition:
         self.counters.finished += 1
 
     def _messages(self, stream: FinishedStream, rules: str) -> list[Message]:
-        record, contents = self._write(stream, self.partition, rules)
-        messages = [record_message(record, sinks=self._sinks, partition=self.partition)]
-        if (topic := self._sinks.contents) is not None:
-            messages.append(contents_message(contents, topic=topic, sinks=self._sinks, partition=self.partition))
+        messages: list[Message] = []
+        for record, contents in self._write(stream, self.partition, rules):
+            messages.append(record_message(record, sinks=self._sinks, partition=self.partition))
+            if (topic := self._sinks.contents) is not None:
+                messages.append(contents_message(contents, topic=topic, sinks=self._sinks, partition=self.partition))
         return messages
 
     def _resume_if_reached(self, offset: int) -> bool:

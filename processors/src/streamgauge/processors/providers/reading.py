@@ -69,6 +69,7 @@ class Reading:
         "api",
         "comments",
         "conflicts",
+        "current",
         "damaged",
         "duplicates",
         "end",
@@ -101,6 +102,7 @@ class Reading:
         self._broke_off = False  # the body ended inside an event
         self._refused = status is not None and status >= _STATUS_REFUSED
         self._session_end: Ending | None = None
+        self.current: Answer | None = None  # of a session: the response the last event was of
         self._text_events = api.text_events if api is not None else frozenset[str]()
         self._numbers = _Numbers()
         self._outside = b""  # what stands outside the grammar of a body without events
@@ -244,6 +246,7 @@ class Reading:
             answer = self._begin_anew() if before.events and api.starts_anew(before, document) else before
             answer.model = answer.model or before.model
         answer.events += 1
+        self.current = answer
         return api.read(answer, event, document)
 
     def _is_body(self, api: Api, document: Document) -> bool:

@@ -10,10 +10,18 @@ from itertools import pairwise
 
 from streamgauge.processors.measures.timing import Gaps
 from streamgauge.processors.reassembly.deadlines import Lapse
-from streamgauge.processors.reassembly.finished import Arrival, FinishedLink, FinishedStream, Marks, Verdict
+from streamgauge.processors.reassembly.finished import (
+    Arrival,
+    FinishedLink,
+    FinishedResponse,
+    FinishedStream,
+    Marks,
+    Verdict,
+)
 from streamgauge.processors.reassembly.generations import Generations, gather
 from streamgauge.processors.reassembly.link import Link
 from streamgauge.processors.reassembly.moments import together
+from streamgauge.processors.reassembly.sessions import responses_of
 from streamgauge.processors.reassembly.stream import Stream
 from streamgauge.processors.reassembly.verdict import Blind, Facts, judge
 from streamgauge.schemas.frames import Open
@@ -32,6 +40,7 @@ def finish(stream: Stream, closing: Arrival) -> FinishedStream:
     placed = [(link, _opened_us(link, opening)) for link in links]
     generations, warnings = _gather(links)
     deciding = generations.deciding or links[-1]
+    verdict = _verdict(stream, links, deciding, generations)
     for link in links:
         warnings |= link.oddities()
     if stream.refused:
@@ -46,7 +55,8 @@ def finish(stream: Stream, closing: Arrival) -> FinishedStream:
         provider=next((s.reading.provider for s in generations.strands if s.reading.provider is not None), None),
         streamed=deciding.flow.body.streamed if deciding.responded and deciding.flow.body is not None else None,
         answers=generations.answers(),
-        verdict=_verdict(stream, links, deciding, generations),
+        verdict=verdict,
+        responses=_responses(placed, generations, verdict),
         marks=together([(link.flow.moments, us) for link, us in placed], ended_us=_ended_us(placed)),
         gaps=stream.gaps,
         resume_gap_us=_resume_gap_us(placed),
@@ -103,6 +113,19 @@ def _gather(links: Sequence[Link]) -> tuple[Generations, set[str]]:
         return gather(links), set()
     except Exception:  # noqa: BLE001 - the facts of the stream are worth more than its content
         return Generations(), {"parser_error"}
+
+
+def _responses(placed: Sequence[_Placed], generations: Generations, verdict: Verdict) -> list[FinishedResponse] | None:
+    reading = generations.reading
+    if reading is None or reading.api is None or not reading.is_session:
+        return None
+    return responses_of(
+        generations.answers(),
+        [(link.flow.responses, us) for link, us in placed],
+        verdict=verdict,
+        whole=all(link.flow.whole for link, _ in placed),
+        is_complete=reading.api.content_complete,
+    )
 
 
 def _verdict(stream: Stream, links: Sequence[Link], deciding: Link, generations: Generations) -> Verdict:

@@ -14,9 +14,20 @@ from streamgauge.processors.measures.timing import Gaps
 from streamgauge.processors.providers.answer import Answer
 from streamgauge.processors.providers.api import Api
 from streamgauge.schemas.frames import Close, Head, Note, Open
-from streamgauge.schemas.words import EndedBy, How, Outcome
+from streamgauge.schemas.words import EndedBy, How, Outcome, RecordKind
 
-__all__ = ["Arrival", "Dead", "Emission", "Finished", "FinishedLink", "FinishedStream", "Marks", "StreamId", "Verdict"]
+__all__ = [
+    "Arrival",
+    "Dead",
+    "Emission",
+    "Finished",
+    "FinishedLink",
+    "FinishedResponse",
+    "FinishedStream",
+    "Marks",
+    "StreamId",
+    "Verdict",
+]
 
 
 class StreamId(NamedTuple):
@@ -76,6 +87,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     stream_complete: bool | None = None
 
 
+class FinishedResponse(msgspec.Struct, kw_only=True):
+    """One response of a session."""
+
+    answer: Answer
+    verdict: Verdict
+    marks: Marks  # since its first event
+    began_us: int | None  # that event, since the stream's first Open; null where the clocks contradict
+    body_bytes: int
+
+
 class FinishedStream(msgspec.Struct, kw_only=True):
     """Everything that was seen of one stream, once it has closed."""
 
@@ -87,6 +108,10 @@ class FinishedStream(msgspec.Struct, kw_only=True):
     provider: str | None
     streamed: bool | None  # null where no response was seen
     answers: list[Answer]  # one a generation
+    responses: list[FinishedResponse] | None = None  # of a session, each to be recorded by itself
+    response: int | None = None  # which one of a session this is
+    began_us: int | None = 0  # when it was asked for, since the first Open
+    kind: RecordKind = RecordKind.GENERATION
     verdict: Verdict
     marks: Marks
     gaps: Gaps

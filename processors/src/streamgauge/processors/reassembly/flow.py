@@ -20,12 +20,13 @@ from itertools import accumulate, islice, repeat
 from typing import Final, NamedTuple
 
 from streamgauge.processors.measures.timing import Gaps
-from streamgauge.processors.providers.answer import Output
+from streamgauge.processors.providers.answer import Answer, Output
 from streamgauge.processors.providers.json_values import decode
 from streamgauge.processors.providers.reading import Reading
 from streamgauge.processors.providers.registry import recognise
 from streamgauge.processors.reassembly.body import Body, Room
 from streamgauge.processors.reassembly.moments import TIME_US_MAX, Moments
+from streamgauge.processors.reassembly.sessions import ResponseMoments
 from streamgauge.processors.reassembly.verdict import Blind
 from streamgauge.schemas.frames import Close, Data, Head, Open
 from streamgauge.schemas.framing.events import Event, Piece
@@ -73,6 +74,7 @@ class Flow:
         "moments",
         "opening",
         "reading",
+        "responses",
         "scout",
         "timeless",
         "whole",
@@ -86,6 +88,7 @@ class Flow:
         self.scout: Reading | None = None
         self.kept: list[Kept] = []
         self.moments = Moments()
+        self.responses: dict[Answer, ResponseMoments] = {}  # of a session
         self.last_got_us: int | None = None
         self.chunks = 0
         self.body_bytes = 0
@@ -276,6 +279,9 @@ class Flow:
                     self._tears = False
             events = reading.events
             kinds = reading.read(piece)
+            if (answer := reading.current) is not None:
+                moments = self.responses.get(answer) or self.responses.setdefault(answer, ResponseMoments())
+                moments.event(answer, kinds, len(piece.data), at_us)
             if reading.events > events:
                 self._saw_events(reading.events - events, at_us)
             if kinds is not _NOTHING:

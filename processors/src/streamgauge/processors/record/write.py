@@ -33,7 +33,7 @@ from streamgauge.processors.record.response_headers import recorded, region, req
 from streamgauge.processors.record.suspicions import suspicions_of
 from streamgauge.schemas.identity import call_text, record_id
 from streamgauge.schemas.records import NULL, Choice, Contents, Link, Record, ToolCall
-from streamgauge.schemas.words import ContentMode
+from streamgauge.schemas.words import ContentMode, RecordKind
 
 __all__ = ["PARSER_VERSION", "write"]
 
@@ -76,7 +76,7 @@ class _Writing:
             accepted=self.status is not None and self.status < REFUSED_STATUS,
             measures=measures,
         )
-        self.id = record_id(*stream.id)
+        self.id = record_id(*stream.id, stream.response)
 
     def write(self, *, topic: str | None, partition: int | None, rules: str | None) -> tuple[Record, Contents]:
         contents, cut = fit(self._contents())
@@ -111,6 +111,7 @@ class _Writing:
         answers = stream.answers
         return {
             "id": self.id,
+            "kind": stream.kind,
             "tenant": stream.id.tenant,
             "call_id": call_text(stream.id.call),
             "call_ref": opening.call_ref,
@@ -179,13 +180,13 @@ class _Writing:
         figures = timing.figures(
             stream.marks,
             stream.gaps,
-            chunks=stream.chunks,
+            chunks=stream.chunks if stream.response is None else 0,  # of one response no gaps are known
             consumer_wait_us=stream.consumer_wait_us,
             output=self.account.judged.usage_output,
             reasoning=self.account.judged.usage_reasoning,
         )
         return {
-            "requested_at_us": self.opening.wall_us,
+            "requested_at_us": None if stream.began_us is None else self.opening.wall_us + stream.began_us,
             "first_append_us": stream.first_append_us,
             **msgspec.structs.asdict(figures),
         }
@@ -220,11 +221,11 @@ class _Writing:
             id=self.id,
             tenant=stream.id.tenant,
             request=self.request.shown,
-            choices=self.choices,
+            choices=self.choices if stream.kind is not RecordKind.SESSION else [],  # they stand with its responses
             usage_raw=raw(stated if len(stated) > 1 else stated[0]) if stated else NULL,
             error_raw=error.raw if error is not None else NULL,
             headers=self.headers,
-            tool_events=tool_events_of(stream.notes),
+            tool_events=tool_events_of(stream.notes) if stream.response is None else [],
         )
 
 
