@@ -83,6 +83,15 @@ SHAPES: dict[str, dict[str, bytes]] = {
         "listed": sse({"errors": [{"code": "internal_error", "message": "broke"}], "trace": "t", "status_code": 500}),
         "named": b"event: error\n" + sse({"errors": [{"code": "timeout", "message": "broke"}], "status_code": 504}),
     },
+    "replicate.stream": {
+        "told": b'event: error\nid: 1:1\ndata: {"detail":"Prediction failed"}\n\n',
+        "text": b"event: error\nid: 1:1\ndata: Prediction failed\n\n",
+    },
+    "openai.assistants": {
+        "named": b"event: error\n" + sse({"message": "broke", "code": "server_error"}),
+        "failed": b"event: thread.run.failed\n"
+        + sse({"object": "thread.run", "status": "failed", "last_error": {"code": "server_error", "message": "broke"}}),
+    },
     "cohere.v1": {"line": b'{"message":"broke","error":"internal server error"}\n'},
     "cohere.v2": {
         "message": sse({"message": "internal server error", "id": "x", "error": "internal server error"}),

@@ -21,6 +21,7 @@ def read(recording: Recording, reads: list[bytes] | None = None, *, proper_eof: 
         [recording.body] if reads is None else reads,
         host=url.netloc,
         path=url.path or None,
+        method=str((recording.request or {}).get("method") or "POST"),
         status=recording.status,
         content_type=recording.content_type,
         proper_eof=proper_eof,

@@ -37,8 +37,10 @@ def play(
     provider: str | None = None,
     host: str | None = None,
     path: str | None = None,
+    method: str = "POST",
     status: int = 200,
     content_type: str | None = "text/event-stream",
+    ui_stream: str | None = None,
     proper_eof: bool = True,
 ) -> Reading:
     """Frame and read a body, or its reads one after the other."""
@@ -48,8 +50,10 @@ def play(
         provider=provider,
         host=host,
         path=path,
+        method=method,
         status=status,
         content_type=content_type,
+        ui_stream=ui_stream,
         proper_eof=proper_eof,
     )
     return reading
@@ -62,8 +66,10 @@ def play_body(
     provider: str | None = None,
     host: str | None = None,
     path: str | None = None,
+    method: str = "POST",
     status: int = 200,
     content_type: str | None = "text/event-stream",
+    ui_stream: str | None = None,
     proper_eof: bool = True,
 ) -> tuple[Reading, list[Output]]:
     """As `play`, with the output each piece brought."""
@@ -72,11 +78,12 @@ def play_body(
     found = detect(
         api=api,
         provider=provider,
-        method="POST" if path else None,
+        method=method if path else None,
         host=host,
         path=path,
         content_type=content_type,
         body_start=start,
+        ui_stream=ui_stream,
     )
     assert api is None or found.api is by_name(api)
     reading = Reading(found.api, found.provider, status=status, framing=found.framing)

@@ -25,6 +25,7 @@ COMPLETION = {"id": "cmpl-1", "object": "text_completion", "choices": [{"index":
 OLLAMA = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": False}
 RESULT = {"generated_text": "A", "stop_reason": "not_finished", "generated_token_count": 1, "input_token_count": 2}
 NAMELESS = ("ollama.chat", "ollama.generate", "tgi.generate", "watsonx.generate")  # no id stands in their events
+RUN = {"id": "run_1", "object": "thread.run", "status": "queued", "model": "m"}
 STARTS: dict[str, dict[str, Any]] = {
     "openai.chat": CHAT,
     "openai.responses": {"type": "response.created", "response": {"id": "resp_1", "object": "response"}},
@@ -35,6 +36,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "ollama.generate": OLLAMA | {"response": "A"},
     "tgi.generate": {"token": {"id": 1, "text": "A"}, "generated_text": None},
     "watsonx.generate": {"results": [RESULT]},
+    "openai.assistants": RUN,
     "cohere.v1": {"event_type": "stream-start", "generation_id": "g1", "is_finished": False},
     "cohere.v2": {"type": "message-start", "id": "m1", "delta": {"message": {"role": "assistant"}}},
     "google.generateContent": {"candidates": [{"content": {"parts": [{"text": "A"}]}}], "responseId": "r1"},
@@ -50,6 +52,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "ollama.generate": OLLAMA | {"response": "A", "done": True},
     "tgi.generate": {"generated_text": "A"},
     "watsonx.generate": {"results": [RESULT]},
+    "openai.assistants": RUN,
     "cohere.v1": {"generation_id": "g1", "text": "A", "finish_reason": "COMPLETE"},
     "cohere.v2": {"id": "m1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}},
     "google.generateContent": {"candidates": [{"finishReason": "STOP"}], "responseId": "r1"},
@@ -350,6 +353,13 @@ ITEMS = [
 ]
 RESPONSE = {"id": "r", "object": "response", "model": "m", "status": "completed", "output": ITEMS, "usage": REPORT}
 AT = {"output_index": 0, "content_index": 0, "summary_index": 0, "annotation_index": 0, "sequence_number": 4}
+TEXT_CONTENT = {"index": 0, "type": "text", "text": {"value": "a", "annotations": [{"index": 0}]}}
+THREAD = [TEXT_CONTENT, {"type": "image_file"}]
+CODE = {"index": 1, "id": "c", "type": "code_interpreter", "code_interpreter": {"input": "1"}}
+RUN_STEP = {"tool_calls": [CALL | {"type": "function"}, CODE]}
+UI_CALL = {"toolCallId": "c", "toolName": "f", "inputTextDelta": "{", "input": {"a": 1}}
+UI_EVENTS = ["start", "text-delta", "reasoning-delta", "tool-input-delta", "tool-input-available", "file", "finish"]
+UI_EVENTS += ["abort", "error"]
 COHERE_REPORT = {
     "billed_units": {"input_tokens": 1, "search_units": 1},
     "tokens": {"input_tokens": 1, "output_tokens": 1},
@@ -501,6 +511,34 @@ TEMPLATES: list[Any] = [
     {"index": 1, "token": {"text": "a"}, "generated_text": "a", "details": {"finish_reason": "x", "input_length": 1}},
     {"model_id": "m", "results": [RESULT, RESULT | {"stop_reason": "error"}], "errors": [{"code": "c"}]},
     {"completion": "a", "log_id": "l", "stop_reason": "max_tokens"},
+    *(
+        RUN | {"status": status, "last_error": {"message": "m"}, "incomplete_details": {"reason": "r"}, "usage": REPORT}
+        for status in ("incomplete", "failed", "cancelled")
+    ),
+    RUN | {"status": "requires_action", "required_action": {"submit_tool_outputs": {"tool_calls": [CALL]}}},
+    *(
+        {"id": "i", "object": f"thread.message{kind}", "role": "r", "content": THREAD, "delta": {"content": THREAD}}
+        for kind in ("", ".delta")
+    ),
+    *(
+        {"id": "i", "object": f"thread.run.step{kind}", "step_details": RUN_STEP, "delta": {"step_details": RUN_STEP}}
+        for kind in ("", ".delta")
+    ),
+    {"status": "failed", "output": ["a", "b"], "urls": {}, "metrics": {"predict_time": 1.5, "input_token_count": 1}},
+    {"status": "succeeded", "output": ["https://x/y"], "urls": {}, "reason": "canceled"},
+    {"type": "speech.audio.delta", "audio": "AAA="},
+    {"type": "speech.audio.done", "usage": REPORT},
+    {"type": "transcript.text.delta", "delta": "a"},
+    {"type": "transcript.text.done", "text": "a", "usage": REPORT | {"seconds": 1}},
+    {"text": "a", "segments": [{"id": 0}], "duration": 1.5, "usage": REPORT},
+    {"type": "image_generation.completed", "b64_json": "AAA=", "output_format": "png", "usage": REPORT},
+    {"data": [{"b64_json": "AAA=", "revised_prompt": "p"}, {"url": "https://x/y"}], "usage": REPORT},
+    {"data": [{"embedding": [0.1]}], "embeddings": {"float": [[0.1]]}, "results": [{}], "meta": COHERE_REPORT},
+    {"embedding": [0.1], "prompt_eval_count": 1, "model": "m"},
+    *(
+        {"type": kind, "messageId": "m", "id": "i", "delta": "d", "finishReason": "stop", "errorText": "e"} | UI_CALL
+        for kind in UI_EVENTS
+    ),
     COHERE_RESPONSE,
     *({"event_type": kind, "is_finished": False, "response": COHERE_RESPONSE} | COHERE_RESPONSE for kind in COHERE_V1),
     *({"type": kind, "id": "m", "index": 0, "delta": {"message": COHERE_MESSAGE}} for kind in COHERE_EVENTS),

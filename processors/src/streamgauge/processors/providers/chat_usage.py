@@ -18,7 +18,7 @@ _UNITS: Final = {"num_search_queries": "search_queries", "num_sources_used": "so
 
 def chat_usage(raw: Document) -> Usage:
     """The canonical reading of a chat usage report."""
-    prompt = fields(raw.get("prompt_tokens_details"))
+    prompt = fields(raw.get("prompt_tokens_details") or raw.get("prompt_token_details"))  # assistants and Writer
     completion = fields(raw.get("completion_tokens_details"))
     reasoning = count(completion.get("reasoning_tokens"))
     total = count(raw.get("total_tokens"))

@@ -35,6 +35,7 @@ _TITLE: Final = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOT
 _MESSAGES: Final = (
     "message",
     "error_message",
+    "errorText",
     "detail",
     "msg",
     "description",

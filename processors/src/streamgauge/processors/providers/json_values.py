@@ -22,6 +22,7 @@ __all__ = [
     "fields",
     "joined",
     "merged",
+    "number",
     "raw",
     "text",
 ]
@@ -71,6 +72,11 @@ def count(value: Any) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= _COUNT_MAX else None
+
+
+def number(value: Any) -> float | None:
+    """A measure, of seconds for instance: not negative, finite. `true` is nothing."""
+    return float(value) if type(value) in (int, float) and 0 <= value <= _COUNT_MAX else None
 
 
 def amount(value: Any) -> Decimal | None:

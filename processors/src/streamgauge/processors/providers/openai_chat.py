@@ -5,6 +5,7 @@
 
 * A choice has one text, one reasoning and its tool calls, whatever the spelling of the deltas. Twins of a delta
   (Together's `text`, `message` beside it at Perplexity and Writer) are not added to it.
+  At Perplexity the message grows beside the deltas; with the finish it is the provider's own copy of the text.
 * Usage may stand in any chunk, with choices or without, at the top, in a choice (Moonshot) or in `x_groq`.
 * The content is whole when every choice has its finish reason; the stream ends with `[DONE]`, or as the provider's
   entry in `chat_family` says.
@@ -24,6 +25,7 @@ from streamgauge.processors.providers.chat_tools import read_function_call, read
 from streamgauge.processors.providers.chat_usage import chat_usage, note_units
 from streamgauge.processors.providers.costs import note_cost
 from streamgauge.processors.providers.errors import error_in
+from streamgauge.processors.providers.growing import settle
 from streamgauge.processors.providers.json_values import Document, count, documents, fields, raw, text
 from streamgauge.processors.providers.parts import OpaqueSoFar, image_of
 from streamgauge.processors.providers.refrain import Growth
@@ -215,12 +217,22 @@ def _read_choice(answer: Answer, choice: Document, end: int) -> int:
         output = _TEXT
     finish_reason = choice.get("finish_reason")
     if finish_reason is not None:
+        _settle_message(answer, so_far, choice)
         _finish(answer, so_far, choice, end)
     if "error" in choice:
         _fail(answer, choice, end)
     if "usage" in choice:
         _read_usage(answer, choice["usage"], [choice])
     return output
+
+
+def _settle_message(answer: Answer, so_far: ChoiceSoFar, choice: Document) -> None:
+    """Perplexity's message beside its last delta is its own copy of the whole text; Writer's is a twin of the delta."""
+    whole = fields(choice.get("message")).get("content")
+    if type(whole) is str and whole != fields(choice.get("delta")).get("content"):
+        part = so_far.text()
+        if len(whole) >= sum(map(len, part.pieces)):
+            settle(answer, part, whole, Output.TEXT)
 
 
 def _growth(answer: Answer, choice: Document) -> Growth | None:

@@ -144,12 +144,13 @@ class ToolSoFar(Growing):
 class AudioSoFar(Growing):
     """Spoken output: a transcript that grows; of the sound its length and hash, unless some of it is missing."""
 
-    __slots__ = ("_hash", "byte_count", "media_type")
+    __slots__ = ("_hash", "byte_count", "media_type", "unheard")
 
     def __init__(self) -> None:
         super().__init__()  # the pieces are those of the transcript
         self.media_type: str | None = None
         self.byte_count = 0
+        self.unheard = False  # the bytes were counted and not seen
         self._hash = hashlib.sha256()
 
     def hear(self, base64_text: str) -> None:
@@ -163,7 +164,7 @@ class AudioSoFar(Growing):
         audio = Audio(
             media_type=self.media_type,
             bytes=self.byte_count if known else None,
-            sha256=self._hash.hexdigest() if known else None,
+            sha256=self._hash.hexdigest() if known and not self.unheard else None,
             transcript=joined(self.pieces) or None,
         )
         return [audio, Hole()] if self.holes else [audio]

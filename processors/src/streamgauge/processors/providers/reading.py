@@ -146,8 +146,7 @@ class Reading:
             return self._read_other(event)
         self.events += 1
         if event.name in self._text_events and self.api is not None:
-            self.answers[-1].events += 1
-            return self.api.read(self.answers[-1], event, None)
+            return self._read_text(self.api, event)
         document = decode(event.data)
         if type(document) is dict:
             return self._read_document(event, document)
@@ -260,6 +259,14 @@ class Reading:
         growth = api.growth(answer, document)
         if growth is not None:
             self.refrain = learn(event, document, growth, answer=answer, output=output)
+
+    def _read_text(self, api: Api, event: Event) -> Output:
+        """An event of generated text. Whether it begins another generation, its name tells."""
+        answer = self.answers[-1]
+        if answer.events and api.starts_anew(answer, {"event": event.name}):
+            answer = self._begin_anew()
+        answer.events += 1
+        return api.read(answer, event, None)
 
     def _read_foreign(self, answer: Answer, event: Event, document: Document) -> Output:
         """An event of no known API, or the body of a refusal."""

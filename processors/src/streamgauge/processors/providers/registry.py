@@ -1,8 +1,9 @@
 """Which wire API a stream speaks, and which provider serves it.
 
-One line an API. It is asked in this order: what the user said, the route, the first event that can only be of one API
-(`recognise`, which `Reading` does). A provider is named by the user, by the host, or by a shape of events that only one
-provider has. A stream of an API nobody knows is framed all the same, so that its events and bytes count.
+One line an API. It is asked in this order: what the user said, a header only one protocol has, the route, the first
+event that can only be of one API (`recognise`, which `Reading` does). A provider is named by the user, by the host, or
+by a shape of events that only one provider has. A stream of an API nobody knows is framed all the same, so that its
+events and bytes count.
 """
 
 from __future__ import annotations
@@ -23,11 +24,23 @@ from streamgauge.processors.providers.google_live import GOOGLE_LIVE
 from streamgauge.processors.providers.hosts import provider_at
 from streamgauge.processors.providers.json_values import Document
 from streamgauge.processors.providers.ollama import OLLAMA_CHAT, OLLAMA_GENERATE
+from streamgauge.processors.providers.openai_assistants import OPENAI_ASSISTANTS
+from streamgauge.processors.providers.openai_audio import OPENAI_SPEECH, OPENAI_TRANSCRIPTION
 from streamgauge.processors.providers.openai_chat import OPENAI_CHAT
 from streamgauge.processors.providers.openai_completions import OPENAI_COMPLETIONS
+from streamgauge.processors.providers.openai_images import OPENAI_IMAGES
 from streamgauge.processors.providers.openai_realtime import OPENAI_REALTIME
 from streamgauge.processors.providers.openai_responses import OPENAI_RESPONSES
+from streamgauge.processors.providers.plain_bodies import (
+    COHERE_EMBED,
+    COHERE_RERANK,
+    OLLAMA_EMBED,
+    OPENAI_EMBEDDINGS,
+    OPENAI_MODERATIONS,
+)
+from streamgauge.processors.providers.replicate import REPLICATE_PREDICTIONS, REPLICATE_STREAM
 from streamgauge.processors.providers.tgi_generate import TGI_GENERATE
+from streamgauge.processors.providers.vercel_ui import VERCEL_UI
 from streamgauge.processors.providers.watsonx_generate import WATSONX_GENERATE
 from streamgauge.schemas.framing.kinds import Framing
 from streamgauge.schemas.routes import route
@@ -45,6 +58,18 @@ APIS: Final[tuple[Api, ...]] = (  # in this order an event is looked at: a sessi
     OLLAMA_GENERATE,
     TGI_GENERATE,
     WATSONX_GENERATE,
+    REPLICATE_STREAM,
+    REPLICATE_PREDICTIONS,
+    OPENAI_ASSISTANTS,
+    OPENAI_SPEECH,
+    OPENAI_TRANSCRIPTION,
+    OPENAI_IMAGES,
+    VERCEL_UI,
+    OPENAI_EMBEDDINGS,
+    OPENAI_MODERATIONS,
+    COHERE_EMBED,
+    COHERE_RERANK,
+    OLLAMA_EMBED,
     COHERE_V1,
     COHERE_V2,
     BEDROCK_CONVERSE,
@@ -67,6 +92,7 @@ _FRAMINGS: Final[dict[str, Framing]] = {
     "application/vnd.amazon.eventstream": Framing.EVENT_STREAM,
 }
 _ARRAYS: Final = frozenset({GOOGLE_GENERATE_CONTENT.name})  # the APIs that stream an array where nobody asks for SSE
+_BINARY: Final = ("audio/", "image/", "video/", "application/octet-stream")  # how such media types begin
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -97,15 +123,23 @@ def detect(
     path: str | None,
     content_type: str | None,
     body_start: bytes,
+    ui_stream: str | None = None,
 ) -> Detected:
-    """API, provider and framing from what was said and seen. A null API may still be recognised by its events."""
+    """API, provider and framing from what was said and seen. A null API may still be recognised by its events.
+
+    `ui_stream` is the response's header `x-vercel-ai-ui-message-stream`.
+    """
     named = by_name(api)
+    if named is None and ui_stream is not None:
+        named = VERCEL_UI
     if named is None and method is not None and path is not None:
         found = route(method, path)
         named = by_name(found.api) if found is not None else None
     framing = _framing(content_type, body_start)
     if framing is Framing.JSON and named is not None and named.name in _ARRAYS and _first(body_start) == b"[":
         framing = Framing.JSON_ARRAY
+    if framing is Framing.SSE and named is OPENAI_TRANSCRIPTION and _media(content_type) not in ("", *_FRAMINGS):
+        framing = Framing.JSON  # plain text, subtitles: one document too
     return Detected(named, provider or provider_at(host), framing)
 
 
@@ -116,14 +150,20 @@ def _framing(content_type: str | None, body_start: bytes) -> Framing:
     An SSE body whose content type says JSON is recorded (a proxy's), and JSON under SSE is common (errors): the framer
     of SSE keeps such bytes, so the type is believed there.
     """
-    media = (content_type or "").partition(";")[0].strip().lower()
+    media = _media(content_type)
     known = _FRAMINGS.get(media)
     if known is not None:
         return known
+    if media.startswith(_BINARY):
+        return Framing.BINARY
     first = _first(body_start)
     if first in (b"{", b"[", b"<") or (not first and media.endswith("json")):
         return Framing.JSON
     return Framing.EVENT_STREAM if first == b"\x00" else Framing.SSE
+
+
+def _media(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 def _first(body_start: bytes) -> bytes:

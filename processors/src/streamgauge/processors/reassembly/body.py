@@ -219,6 +219,7 @@ class Body:
             path=opening.path if opening is not None else None,
             content_type=head.headers.get("content-type") if head is not None else None,
             body_start=start,
+            ui_stream=head.headers.get("x-vercel-ai-ui-message-stream") if head is not None else None,
         )
         if _is_objects(opening):
             found = found._replace(framing=Framing.OBJECTS)

@@ -5,6 +5,7 @@ JSON          one JSON document, whole when the body ends
 JSON_ARRAY    one JSON array of objects, element by element: Gemini without SSE
 NDJSON        one JSON document a line
 EVENT_STREAM  binary messages with checksums: Amazon
+BINARY        no text: sound, of which only the length counts
 OBJECTS       one JSON document a chunk: the shim's manual streams, where no bytes were seen
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from streamgauge.schemas.framing.binary import BinaryBody
 from streamgauge.schemas.framing.event_stream import EventStreamFramer
 from streamgauge.schemas.framing.events import Framer
 from streamgauge.schemas.framing.json_array import JsonArrayFramer
@@ -31,6 +33,7 @@ class Framing(StrEnum):
     JSON_ARRAY = "json_array"
     NDJSON = "ndjson"
     EVENT_STREAM = "event_stream"
+    BINARY = "binary"
     OBJECTS = "objects"
 
 
@@ -45,5 +48,6 @@ _FRAMERS: dict[Framing, type[Framer]] = {
     Framing.JSON_ARRAY: JsonArrayFramer,
     Framing.NDJSON: NdjsonFramer,
     Framing.EVENT_STREAM: EventStreamFramer,
+    Framing.BINARY: BinaryBody,
     Framing.OBJECTS: ObjectsFramer,
 }
