@@ -374,6 +374,15 @@ def test_an_error_in_every_place_of_an_array(body: bytes, evidence: str, text: s
     assert reading.answer.error.message == "The model is overloaded."
 
 
+def test_a_bracket_behind_a_torn_element_is_no_end() -> None:
+    """Of another stream that was glued into an element the brackets mean nothing here."""
+    torn = array(HEL, LO)[:-12] + array(HEL)
+    assert b"]" in torn
+    for body in (torn, array(HEL, end="") + b'\n,{"a": x}\n]\n'):
+        reading = play_array(body)
+        assert (reading.ending, said(reading.answer)[:3]) == (None, "Hel")
+
+
 def test_an_error_behind_the_last_bracket_came_too_late() -> None:
     reading = play_array(array(HEL, LO) + json.dumps(ERROR).encode())
     assert (how(reading), reading.answer.warnings) == ("completed", ["error_after_end"])

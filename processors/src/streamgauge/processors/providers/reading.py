@@ -300,6 +300,9 @@ class Reading:
         elif self.api is not None:
             if value is None and data.startswith(b"{"):  # the half of an event
                 self.tear()
+                self._broke_off = self._framing is Framing.JSON_ARRAY  # whose bracket is the last?
+            elif self._broke_off:
+                return _NOTHING
             return self.api.read(answer, event, None)
         else:
             answer.unknown_events += 1
