@@ -25,6 +25,7 @@ SEED = 7
 RECORDINGS = recordings(*(api.name for api in registry.APIS))
 APIS = sorted({recording.api for recording in RECORDINGS} or {api.name for api in registry.APIS})
 UNTRACED = {"bedrock.agent"}  # a piece of an untraced answer could be anybody's
+NAMED = {"google.generateContent"}  # generations are told apart by their ids alone, which old models have not
 
 ERROR = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
 GEMINI = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
@@ -130,6 +131,10 @@ def told(answer: Answer) -> tuple[Any, ...]:
     return (answer.response_id, said(answer), calls, answer.finish_reasons(), answer.usage_raw)
 
 
+def named(recording: Recording) -> bool:
+    return recording.expected.get("response_id") is not None
+
+
 def how(reading: Reading) -> str | None:
     return reading.ending.kind if reading.ending is not None else None
 
@@ -211,7 +216,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
         first = read(recording, [start], proper_eof=False)
         for other in rng.sample(found, min(2, len(found))):
             same = other is recording or other.expected.get("response_id", 0) == recording.expected.get("response_id")
-            if not first.answer.choices or same:
+            if not first.answer.choices or same or (api in NAMED and not (named(recording) and named(other))):
                 continue
             played += 1
             reading = read(recording, [start + other.body])
@@ -220,7 +225,7 @@ def test_spliced_streams_are_two_answers_and_never_one_text(api: str, torn: bool
             assert [told(answer) for answer in reading.answers] == [told(first.answer), told(second.answer)], at
             assert reading.answers[0].ending == first.ending, at
             assert how(reading) == how(second), at
-    assert played >= min(40, len(found) - 1)
+    assert played >= min(30, len(found) - 1)
 
 
 @needs_recordings(*APIS)

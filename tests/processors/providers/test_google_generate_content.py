@@ -405,10 +405,15 @@ def test_a_bare_error_behind_the_events_decides_even_behind_a_finish() -> None:
         assert (reading.answer.error.type, reading.answer.error.status) == ("UNAVAILABLE", 503)
 
 
-@pytest.mark.parametrize("ids", [("r1", "r2"), (None, "r2"), ("r1", None)])
-def test_another_id_is_another_answer(ids: tuple[str | None, str | None]) -> None:
+@pytest.mark.parametrize(
+    ("ids", "texts"),
+    [(("r1", "r2"), ["a", "bb"]), ((None, "r2"), ["abb"]), (("r1", None), ["abb"]), ((None, None), ["abb"])],
+)
+def test_another_id_is_another_answer_and_none_says_nothing(
+    ids: tuple[str | None, str | None], texts: list[str]
+) -> None:
     first, second = (chunk({"text": word}, responseId=one) for word, one in zip("ab", ids, strict=True))
-    assert [said(answer) for answer in play(sse(first, second, second), api=API).answers] == ["a", "bb"]
+    assert [said(answer) for answer in play(sse(first, second, second), api=API).answers] == texts
 
 
 def test_an_error_without_an_id_is_no_other_answer() -> None:

@@ -61,10 +61,9 @@ class GoogleGenerateContent(Ordinary):
         return _OUTPUTS[output]
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
-        """Another id than before, or one where there was none, or none where there was one: all events of a response
-        have the same, or none has any, recorded without exception."""
-        known = bool(answer.choices) or answer.response_id is not None
-        return known and self.recognises(document) and text(document.get("responseId")) != answer.response_id
+        """Another id than before: all events of a response have the same. Where there is none (old models) nothing
+        tells two responses apart."""
+        return answer.response_id is not None and text(document.get("responseId")) not in (None, answer.response_id)
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:  # noqa: ARG002
         return answer.finished()
