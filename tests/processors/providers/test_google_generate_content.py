@@ -416,6 +416,14 @@ def test_another_id_is_another_answer_and_none_says_nothing(
     assert [said(answer) for answer in play(sse(first, second, second), api=API).answers] == texts
 
 
+def test_an_array_that_begins_in_another_is_another_answer_whatever_its_id() -> None:
+    reading = play_array(array(HEL, end="\n,\n") + array(HEL, LO))
+    assert [said(answer) for answer in reading.answers] == ["Hel", "Hello"]
+    assert (reading.answers[0].ending, how(reading)) == (None, "completed")
+    failed = play_array(array(HEL, end="\n") + array(ERROR))
+    assert [said(answer) for answer in failed.answers] == ["Hel"]
+
+
 def test_an_error_without_an_id_is_no_other_answer() -> None:
     assert len(play(sse(HEL, ERROR, {"usageMetadata": {}}), api=API).answers) == 1
 

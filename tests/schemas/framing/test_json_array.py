@@ -53,7 +53,9 @@ def test_an_object_is_an_event_where_no_element_belongs(body: bytes) -> None:
 
 
 def test_an_array_in_the_place_of_an_element_is_another_stream() -> None:
-    assert [data for _, data in cut(b'[{"a":1},\n[{"b":1}]')] == [b'{"a":1}', b'{"b":1}', b"]"]
+    pieces = cut(b'[{"a":1},\n[{"b":1}]')
+    assert [data for piece, data in pieces if piece is Piece.EVENT] == [b'{"a":1}', b'{"b":1}', b"]"]
+    assert [data for piece, data in pieces if piece is Piece.OUTSIDE] == [b"["]
 
 
 def test_lines_that_are_no_elements_are_said() -> None:

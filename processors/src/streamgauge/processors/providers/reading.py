@@ -59,6 +59,7 @@ class Reading:
         "_broke_off",
         "_finished",
         "_framing",
+        "_glued",
         "_lesson_at",
         "_numbers",
         "_outside",
@@ -100,6 +101,7 @@ class Reading:
         self.refrain: Refrain | None = None  # the event that is the same but for its text as the last one
         self._framing = framing
         self._broke_off = False  # the body ended inside an event
+        self._glued = False  # another array has begun in this one
         self._refused = status is not None and status >= _STATUS_REFUSED
         self._session_end: Ending | None = None
         self.current: Answer | None = None  # of a session: the response the last event was of
@@ -214,7 +216,9 @@ class Reading:
             return self._read_foreign(answer, event, document)
         if api.is_session:
             return self._read_in_session(api, event, document)
-        if answer.events and api.starts_anew(answer, document):
+        glued = self._glued and not document.get("error")
+        if answer.events and (glued or api.starts_anew(answer, document)):
+            self._glued = False
             answer = self._begin_anew()
             self.provider = api.provider_in(document) or self.provider
         number = api.event_key(document)
@@ -354,6 +358,7 @@ class Reading:
             self._outside += data[:_KEPT_BYTES_MAX] + b"\n"
         else:
             answer.warn("outside_grammar")
+            self._glued = self._framing is Framing.JSON_ARRAY and data == b"["
             if b'{"' in data:  # what is left of an event
                 self.tear()
         return _NOTHING

@@ -8,7 +8,8 @@
 An element is an event as soon as its last brace has come; the bracket that closes the array is one too, since it is the
 end marker. Only objects are elements. What else stands between them is said, line by line, like lines outside SSE: a
 proxy's page, a line `error: …`. An object without a comma before it, or behind the array, is an event all the same:
-that is where errors stand. An array that begins between the elements of another is another stream, glued to the first.
+that is where errors stand. An array that begins between the elements of another is another stream, glued to the first:
+its bracket has no place in the grammar, its elements are events.
 
 Nothing is parsed here: braces and brackets are counted, those in strings left out, a quote behind a backslash too.
 An element beyond `event_bytes_max` is cut there, and `capped` says so.
@@ -117,6 +118,8 @@ class JsonArrayFramer:
         at = found.start()
         match found[0]:
             case b"[":
+                if self._in_array:
+                    pieces.append(Event(Piece.OUTSIDE, "", b"[", self._end + at + 1))
                 self._in_array = True
                 return at + 1
             case b"]" if self._in_array:
