@@ -135,6 +135,11 @@ def test_another_message_is_another_answer(begin: list[Any]) -> None:
     assert [said(answer) for answer in reading.answers] == ["Hel", "Hello"]
 
 
+def test_output_behind_the_end_is_another_answer() -> None:
+    reading = play(stream(start(), *HELLO, end(), HELLO[1]), api=API)
+    assert [said(answer) for answer in reading.answers] == ["Hello", "Hel"]
+
+
 def test_a_start_that_comes_twice_is_one_message() -> None:
     assert len(play(stream(start(), start(), *HELLO), api=API).answers) == 1
 

@@ -36,6 +36,11 @@ def test_of_sound_only_the_length_is_kept(reads: list[bytes]) -> None:
     assert play(SOUND, path=SPEECH, content_type="audio/mpeg", proper_eof=False).ending is None
 
 
+def test_sound_may_have_no_type_of_its_own() -> None:
+    reading = play(b"\x00\x00\x00\x10", path=SPEECH, content_type="application/octet-stream")
+    assert parts(reading.answer) == [Audio(bytes=4)]
+
+
 def test_no_sound_is_no_answer() -> None:
     assert play(b"", path=SPEECH, content_type="audio/mpeg").ending is None
 

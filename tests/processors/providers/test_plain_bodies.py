@@ -56,6 +56,20 @@ def read(path: str, document: dict[str, Any]) -> Reading:
             Usage(input=8),
         ),
         (
+            "/v1beta/models/gemini-embedding-001:embedContent",
+            {"embedding": {"values": [0.1, 0.2]}, "usageMetadata": {"promptTokenCount": 6}},
+            "google.embedContent",
+            {"embeddings": 1.0},
+            Usage(input=6),
+        ),
+        (
+            "/v1beta/models/gemini-embedding-001:batchEmbedContents",
+            {"embeddings": [{"values": [0.1]}, {"values": [0.2]}]},
+            "google.embedContent",
+            {"embeddings": 2.0},
+            Usage(),
+        ),
+        (
             "/v1/moderations",
             {"id": "modr-1", "model": "m", "results": [{"flagged": False}]},
             "openai.moderations",
@@ -89,6 +103,20 @@ def test_what_is_counted_is_kept_and_no_content(
     assert reading.api.usage(answer.usage_raw or {}) == (usage or Usage(input=8, total=8))
     assert reading.ending is not None
     assert (reading.ending.evidence, reading.content_complete(), answer.warnings) == ("json body", True, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "api"),
+    [
+        ("/api/embeddings", {"object": "list", "data": [VECTOR]}, "openai.embeddings"),
+        ("/rerank", {"results": [{"index": 0, "relevance_score": 0.9}]}, "cohere.rerank"),
+        ("/x", {"results": [{"flagged": True}]}, "openai.moderations"),
+        ("/api/embeddings", {"embedding": [0.1]}, None),
+    ],
+)
+def test_where_the_route_does_not_tell_the_body_may(path: str, document: dict[str, Any], api: str | None) -> None:
+    found = read(path, document).api
+    assert (found.name if found is not None else None) == api
 
 
 def test_one_vector_is_one() -> None:

@@ -293,6 +293,32 @@ def test_objects_are_read_like_events() -> None:
     assert said(reading.answer) == "HelloHello"
 
 
+# ---------------------------------------------------------------------- read at sight
+
+
+REFRAINS: dict[str, tuple[bytes, bytes]] = {  # a document before and behind its text
+    "openai.completions": (b'{"id":"c1","model":"m","choices":[{"index":0,"text":"', b'","finish_reason":null}]}'),
+    "cohere.v1": (b'{"is_finished":false,"event_type":"text-generation","text":"', b'"}'),
+    "cohere.v2": (b'{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"', b'"}}}}'),
+}
+WORDS = [b" river", b"", b"\\n", b'\\"', b'"', b'","x":"', b"\xff", "数据".encode(), b"\\ud83d", b"\\ude00"]
+
+
+@pytest.mark.parametrize("name", sorted(REFRAINS))
+@given(words=st.lists(st.sampled_from(WORDS), max_size=8))
+def test_what_is_read_at_sight_says_the_same(name: str, words: list[bytes]) -> None:
+    before, behind = REFRAINS[name]
+    sight, long = Reading(by_name(name)), Reading(by_name(name))
+    for number, word in enumerate([b"a", b"b", *words, b"c"]):
+        event = Event(Piece.EVENT, "", before + word + behind, number)
+        outputs = [sight.read(event), long.read(event)]
+        assert sight.refrain is not None or number != 1
+        long.refrain = None
+        assert outputs[0] == outputs[1]
+    assert choices(sight.answer) == choices(long.answer)
+    assert (sight.events, sight.end, sight.answer.events) == (long.events, long.end, long.answer.events)
+
+
 # ---------------------------------------------------------------------- nothing raises
 
 

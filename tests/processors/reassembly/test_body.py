@@ -57,6 +57,8 @@ def test_how_the_bytes_are_split_never_shows(at: list[int], encoding: str | None
         (None, b'\xef\xbb\xbf{"a":1}', Framing.JSON),
         ("application/x-ndjson", b"{}\n", Framing.NDJSON),
         (None, b"\x00\x00\x00\x10", Framing.EVENT_STREAM),
+        ("audio/mpeg", b"{\x00", Framing.BINARY),
+        ("application/octet-stream", b"\x00\x00\x00\x10", Framing.EVENT_STREAM),
     ],
 )
 def test_what_a_body_is_shows_in_its_headers_and_first_byte(
@@ -68,6 +70,15 @@ def test_what_a_body_is_shows_in_its_headers_and_first_byte(
     assert target.detected is not None
     assert target.detected.framing is framing
     assert target.streamed is (framing is not Framing.JSON)
+
+
+def test_the_header_of_a_protocol_tells_more_than_the_path() -> None:
+    link = Connection(method="POST", path="/api/chat")
+    target = Body(link.open(), link.head(200, "text/event-stream", **{"x-vercel-ai-ui-message-stream": "v1"}))
+    target.feed(b"data: {}")
+    assert target.detected is not None
+    assert target.detected.api is not None
+    assert target.detected.api.name == "vercel.ui"
 
 
 def test_blank_bytes_are_kept_until_it_is_clear_what_the_body_is() -> None:

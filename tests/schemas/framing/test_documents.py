@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamgauge.schemas.framing.binary import BinaryBody
 from streamgauge.schemas.framing.events import Event, Piece
 from streamgauge.schemas.framing.json_body import JsonBody
 from streamgauge.schemas.framing.kinds import Framing, framer
@@ -114,3 +115,12 @@ def test_every_chunk_of_objects_is_an_event() -> None:
 @pytest.mark.parametrize("framing", list(Framing))
 def test_every_framing_has_a_framer(framing: Framing) -> None:
     assert not framer(framing).capped
+
+
+@given(st.lists(st.binary(max_size=5)))
+def test_of_a_binary_body_only_its_begin_and_its_length_count(reads: list[bytes]) -> None:
+    sound = BinaryBody()
+    found = [event for read in reads for event in sound.feed(read)] + sound.finish()
+    size = sum(map(len, reads))
+    assert found == [Event(Piece.EVENT, "", b"", 1), Event(Piece.EVENT, "", b"", size)][: 2 if size else 0]
+    assert not sound.capped

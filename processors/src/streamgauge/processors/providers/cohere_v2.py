@@ -77,16 +77,20 @@ class CohereV2(Ordinary):
         return output
 
     def starts_anew(self, answer: Answer, document: Document) -> bool:
-        """Another message's start; or a content or call at an index that is taken, whose start was lost."""
-        kind = document.get("type")
-        if kind in ("content-start", "tool-call-start"):
-            key = ("content" if kind == "content-start" else "call", _index(document))
-            return key in answer.choice().parts
-        if kind != _START:
-            return False
-        return bool(answer.choices) and (
-            answer.response_id is None or text(document.get("id")) not in (None, answer.response_id)
-        )
+        """Another message's start; or, where that was lost, a content or call at an index that is taken, or output
+        behind the end."""
+        match document.get("type"):
+            case "message-start":
+                named = answer.response_id is not None and text(document.get("id")) in (None, answer.response_id)
+                return bool(answer.choices) and not named
+            case "content-start":
+                return ("content", _index(document)) in answer.choice().parts
+            case "tool-call-start":
+                return ("call", _index(document)) in answer.choice().parts
+            case "content-delta" | "tool-call-delta":
+                return answer.ending is not None and answer.ending.kind == "completed"
+            case _:
+                return False
 
     def growth(self, answer: Answer, document: Document) -> Growth | None:
         content = fields(_message_of(document).get("content"))

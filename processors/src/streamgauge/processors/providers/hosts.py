@@ -55,6 +55,8 @@ _HOSTS: Final[dict[str, str]] = {  # the host itself, and every host below it
     "ml.cloud.ibm.com": "watsonx",
     "replicate.com": "replicate",
     "replicate.net": "replicate",
+    "jina.ai": "jina",
+    "voyageai.com": "voyage",
 }
 _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"(.+\.)?bedrock(-[a-z]+)*\.[^.]+\.((vpce\.)?amazonaws\.com(\.cn)?|api\.aws)"), "bedrock"),

@@ -34,6 +34,7 @@ from streamgauge.processors.providers.openai_responses import OPENAI_RESPONSES
 from streamgauge.processors.providers.plain_bodies import (
     COHERE_EMBED,
     COHERE_RERANK,
+    GOOGLE_EMBED_CONTENT,
     OLLAMA_EMBED,
     OPENAI_EMBEDDINGS,
     OPENAI_MODERATIONS,
@@ -70,6 +71,7 @@ APIS: Final[tuple[Api, ...]] = (  # in this order an event is looked at: a sessi
     COHERE_EMBED,
     COHERE_RERANK,
     OLLAMA_EMBED,
+    GOOGLE_EMBED_CONTENT,
     COHERE_V1,
     COHERE_V2,
     BEDROCK_CONVERSE,
@@ -92,7 +94,11 @@ _FRAMINGS: Final[dict[str, Framing]] = {
     "application/vnd.amazon.eventstream": Framing.EVENT_STREAM,
 }
 _ARRAYS: Final = frozenset({GOOGLE_GENERATE_CONTENT.name})  # the APIs that stream an array where nobody asks for SSE
-_BINARY: Final = ("audio/", "image/", "video/", "application/octet-stream")  # how such media types begin
+_BINARY: Final = ("audio/", "image/", "video/")  # how such media types begin
+_EVENTLESS: Final = {  # what a body is that has a media type which is no stream's: subtitles are one document too
+    OPENAI_SPEECH.name: Framing.BINARY,
+    OPENAI_TRANSCRIPTION.name: Framing.JSON,
+}
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -138,8 +144,9 @@ def detect(
     framing = _framing(content_type, body_start)
     if framing is Framing.JSON and named is not None and named.name in _ARRAYS and _first(body_start) == b"[":
         framing = Framing.JSON_ARRAY
-    if framing is Framing.SSE and named is OPENAI_TRANSCRIPTION and _media(content_type) not in ("", *_FRAMINGS):
-        framing = Framing.JSON  # plain text, subtitles: one document too
+    if framing in (Framing.SSE, Framing.EVENT_STREAM) and named is not None and named.name in _EVENTLESS:
+        media = _media(content_type)
+        framing = _EVENTLESS[named.name] if media and media not in _FRAMINGS else framing
     return Detected(named, provider or provider_at(host), framing)
 
 
