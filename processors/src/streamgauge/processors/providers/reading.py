@@ -12,6 +12,7 @@ them into answers, one a generation:
 * an event that was whole but for its last line end is read, and so is one that was glued to the torn half of another
   (a proxy that retries in the middle of an event); the answer is warned of;
 * a plain JSON body is one event that holds everything;
+* of a session every response is an answer, ended by its own word, and the session ends with its connection;
 * an event whose payload is text, as its API says by the event's name, is text, whatever it looks like.
 
 Whatever the bytes are, nothing raises. What is worth saying about oddities stands in the answers' `warnings`.
