@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sse_play import carried, parts, play, play_body, said, sse
+from sse_play import DONE, carried, parts, play, play_body, said, sse
 from streamgauge.processors.providers.answer import Output, Usage
 from streamgauge.processors.providers.openai_audio import OPENAI_SPEECH, OPENAI_TRANSCRIPTION
 from streamgauge.schemas.records import Audio
@@ -103,4 +103,5 @@ def test_a_transcript_may_be_plain_text(transcript: str) -> None:
 
 def test_what_nobody_knows_is_counted() -> None:
     for path in (SPEECH, TRANSCRIPTIONS):
-        assert play(sse({"type": "hologram"}), path=path).unknown_events == 1
+        reading = play(sse({"type": "hologram"}, b"data: words\n\n", DONE), path=path)
+        assert (reading.unknown_events, reading.ending, reading.answer.choices) == (2, None, {})

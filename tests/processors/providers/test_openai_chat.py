@@ -134,6 +134,17 @@ def test_twins_of_a_delta_are_not_added_to_it() -> None:
     assert said(play(sse(twin), api=API).answer) == "A"
 
 
+def test_perplexitys_message_beside_the_last_delta_is_its_own_copy() -> None:
+    last = chunk(finish="stop")
+    last["choices"][0] |= {"message": {"role": "assistant", "content": "Hello"}}
+    assert play(sse(*HELLO, last), api=API).answer.warnings == []
+    settled = play(sse(*HELLO[:2], last), api=API).answer
+    assert (said(settled), settled.warnings) == ("Hello", ["snapshot_differs"])
+    last["choices"][0]["message"]["content"] = "He"
+    shorter = play(sse(*HELLO, last), api=API).answer
+    assert (said(shorter), shorter.warnings) == ("Hello", [])
+
+
 def test_a_refusal_is_no_text() -> None:
     reading, outputs = play_body(
         sse(chunk({"refusal": "No"}), chunk({"refusal": "."}), chunk({"refusal": ""})), api=API

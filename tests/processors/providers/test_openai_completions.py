@@ -77,10 +77,11 @@ def test_writers_values_end_with_the_body() -> None:
     assert (cut.ending, cut.provider, cut.unknown_events) == (None, "writer", 0)
 
 
-def test_an_error_keeps_the_text() -> None:
-    reading = play(sse(*HELLO, {"object": "error", "message": "broke"}, DONE), api=API)
+@pytest.mark.parametrize("error", [{"object": "error", "message": "broke"}, {"id": "x", "error": {"message": "broke"}}])
+def test_an_error_keeps_the_text(error: dict[str, Any]) -> None:
+    reading = play(sse(*HELLO, error, DONE), api=API)
     assert reading.ending is not None
-    assert (reading.ending.kind, said(reading.answer)) == ("failed", "Hello")
+    assert (reading.ending.kind, said(reading.answer), len(reading.answers)) == ("failed", "Hello", 1)
 
 
 @pytest.mark.parametrize("begun", [HELLO, [*HELLO, STOP], [*HELLO, STOP, DONE], [STOP]])

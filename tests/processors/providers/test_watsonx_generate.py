@@ -41,6 +41,11 @@ def test_a_generation_is_results_and_a_stop_reason() -> None:
     assert play(sse(*HELLO), api=API).ending is None
 
 
+def test_what_is_not_counted_is_unknown() -> None:
+    answer = play(sse({"results": [{"generated_text": "a", "stop_reason": "eos_token"}]}), api=API).answer
+    assert (answer.usage_raw, answer.finish_reasons()) == (None, ["eos_token"])
+
+
 def test_of_every_count_the_highest_is_meant() -> None:
     assert usage(*HELLO, END) == Usage(input=8, output=3)
     assert play(sse(*HELLO), api=API).answer.preliminary == {"output", "total"}

@@ -110,8 +110,9 @@ OPENAI_TRANSCRIPTION: Final = OpenAiTranscription()
 
 
 def _read_sound(answer: Answer, event: Event) -> Output:
-    """Bytes that are no event: as many as there were up to here."""
-    if is_marker(event):
+    """An event without a payload: bytes that are none, as many as there were up to here."""
+    if event.data:
+        answer.unknown_events += not is_marker(event)
         return Output.NOTHING
     answer.scratch["sound"] = True
     sound = answer.choice().audio()
@@ -120,8 +121,9 @@ def _read_sound(answer: Answer, event: Event) -> Output:
 
 
 def _read_transcript(answer: Answer, event: Event) -> Output:
-    """A body that is the transcript itself: plain text, subtitles."""
-    if is_marker(event):
+    """A body that is the transcript itself, plain text or subtitles: the event is all of it."""
+    if event.end != len(event.data):
+        answer.unknown_events += not is_marker(event)
         return Output.NOTHING
     answer.scratch["plain"] = True
     return grow(answer.choice().text(), event.data.decode("utf-8", "replace"), Output.TEXT)
