@@ -6,12 +6,12 @@ A value is `<verb> <stream>`: `open`, `data`, `end`, or a Tick; anything else is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streamgauge.processors.reassembly.closed import ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines
-from streamgauge.processors.reassembly.finished import Arrival, Dead, Emission, Finished, StreamId
+from streamgauge.processors.reassembly.finished import Arrival, Dead, Emission, Finished, Logged, StreamId
 from streamgauge.processors.reassembly.partition_time import START, PartitionTime
 from streamgauge.schemas import codec
 from streamgauge.schemas.frames import Tick
@@ -62,6 +62,9 @@ class FakeCore:
     def take_closed(self) -> Mapping[StreamId, ClosedStream]:
         fresh, self._fresh = self._fresh, {}
         return fresh
+
+    def skim(self, letters: Sequence[Logged], *, append_us: int, out: list[Emission]) -> int:
+        return 0
 
     def feed(self, arrival: Arrival) -> list[Emission]:
         self.time = self.time.after(arrival.append_us, step_max_us=self.deadlines.step_max_us)

@@ -12,7 +12,7 @@ import msgspec
 from streamgauge.processors.providers.answer import Answer
 from streamgauge.processors.reassembly.finished import Dead, Emission, Finished, FinishedStream
 
-__all__ = ["answer_facts", "deads", "essence", "finished", "only", "texts"]
+__all__ = ["answer_facts", "deads", "essence", "finished", "only", "plain", "texts"]
 
 _ORDER_AND_PLACE = {
     "duplicates_dropped",
@@ -33,6 +33,17 @@ def essence(stream: FinishedStream) -> dict[str, Any]:
     facts["gaps"] = stream.gaps.figures()
     facts["answers"] = [answer_facts(answer) for answer in stream.answers]
     return {name: _plain(value) for name, value in facts.items()}
+
+
+def plain(emission: Emission) -> Any:
+    """An emission in a form that compares: where the stream stood included."""
+    match emission:
+        case Finished(stream, closed_us, revisable):
+            place = (stream.first_offset, stream.last_offset, stream.closing_offset, stream.closed_at_us)
+            counts = (stream.duplicates_dropped, stream.reordered, stream.conflicts)
+            return essence(stream), place, counts, closed_us, revisable
+        case Dead():
+            return emission
 
 
 def answer_facts(answer: Answer) -> dict[str, Any]:

@@ -24,6 +24,10 @@ def partition(
 
 
 def feed(arrivals: Iterable[Arrival], into: Partition | None = None, **seconds: Any) -> list[Emission]:
-    """All emissions these arrivals cause."""
+    """All emissions these arrivals cause, when they are fed as the engine does: skimmed as far as they can be."""
     target = into if into is not None else partition(**seconds)
-    return [emission for arrival in arrivals for emission in target.feed(arrival)]
+    emissions: list[Emission] = []
+    for arrival in arrivals:
+        if not target.skim([arrival], append_us=arrival.append_us, out=emissions):
+            emissions += target.feed(arrival)
+    return emissions

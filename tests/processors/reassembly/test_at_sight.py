@@ -188,6 +188,7 @@ def test_ordinary_events_are_read_at_sight(
     monkeypatch.setattr(Body, "feed", long_way)
     flow.read(Data(CALL, 0, LINK, 4, 2, [400], [400], [event.replace(b"word", b"\\u00e9 more")]))
     part = next(iter(flow.reading.answer.choice().parts.values()))
+    flow.end(None)
     assert (flow.events, flow.reading.answer.events) == (3, 3)
     assert getattr(part, "pieces", None) == ["word", "é more"]
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frames_build import Connection, Log, chat_events
-from frames_facts import essence
+from frames_facts import plain
 from frames_feed import DEADLINES, feed, partition
 from frames_strategies import busy_logs
 from streamgauge.processors.reassembly.closed import ClosedStream
-from streamgauge.processors.reassembly.finished import Arrival, Dead, Emission, Finished, StreamId
+from streamgauge.processors.reassembly.finished import Arrival, Dead, StreamId
 from streamgauge.processors.reassembly.partition import Partition
 from streamgauge.processors.reassembly.partition_time import START, PartitionTime
 
@@ -30,16 +30,6 @@ class Stopped(NamedTuple):
 def run(arrivals: list[Arrival], core: Partition) -> list[tuple[int, Any]]:
     """All emissions, each with the offset that caused it, in a form that compares."""
     return [(arrival.offset, plain(emission)) for arrival in arrivals for emission in core.feed(arrival)]
-
-
-def plain(emission: Emission) -> Any:
-    match emission:
-        case Finished(stream, closed_us, revisable):
-            place = (stream.first_offset, stream.last_offset, stream.closing_offset, stream.closed_at_us)
-            counts = (stream.duplicates_dropped, stream.reordered, stream.conflicts)
-            return essence(stream), place, counts, closed_us, revisable
-        case Dead():
-            return emission
 
 
 def stop(arrivals: list[Arrival], count: int) -> Stopped:

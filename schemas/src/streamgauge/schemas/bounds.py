@@ -64,7 +64,7 @@ def check(frame: Frame | UnknownFrame, *, frame_bytes: int = 0) -> str | None:
     """What is out of bounds, in words without content; null where nothing is. `frame_bytes`: its size as encoded."""
     if frame_bytes > FRAME_BYTES_MAX:
         return f"the frame has {frame_bytes} bytes, {FRAME_BYTES_MAX} are allowed"
-    if type(frame) is Data and _is_one_chunk(frame):
+    if type(frame) is Data and is_one_chunk(frame, frame_bytes=frame_bytes):
         return None
     match frame:
         case Tick():
@@ -82,8 +82,8 @@ def cut_text(text: str, bytes_max: int = TEXT_BYTES_MAX) -> str:
     return text.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore")
 
 
-def _is_one_chunk(data: Data) -> bool:
-    """Whether this is what most frames are, a segment of one chunk, and in bounds. Else it is looked at in detail."""
+def is_one_chunk(data: Data, *, frame_bytes: int = 0) -> bool:
+    """Whether this is what most frames are, a segment of one chunk, and in bounds; where not, `check` tells."""
     got, asked, chunks = data.got, data.asked, data.chunks
     return (
         chunks is not None
@@ -97,6 +97,7 @@ def _is_one_chunk(data: Data) -> bool:
         and len(data.link) == LINK_BYTES
         and data.sizes is None
         and data.directions is None
+        and frame_bytes <= FRAME_BYTES_MAX
     )
 
 

@@ -135,7 +135,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, tag=2):
     headers: dict[str, str] = {}  # lower-case names, allow-listed
 
 
-class Data(msgspec.Struct, array_like=True, frozen=True, tag=3):
+class Data(msgspec.Struct, array_like=True, frozen=True, tag=3, gc=False):
     """A segment: consecutive chunks of one link.
 
     `asked` and `got` say when the consumer asked for each chunk and when it came. Both are delta-coded: the first

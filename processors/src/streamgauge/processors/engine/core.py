@@ -10,7 +10,7 @@ from typing import Protocol
 
 from streamgauge.processors.reassembly.closed import ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines
-from streamgauge.processors.reassembly.finished import Arrival, Emission, FinishedStream, StreamId
+from streamgauge.processors.reassembly.finished import Arrival, Emission, FinishedStream, Logged, StreamId
 from streamgauge.processors.reassembly.partition_time import PartitionTime
 from streamgauge.schemas.records import Contents, Record
 
@@ -30,6 +30,10 @@ class Core(Protocol):
     def closed(self) -> Mapping[StreamId, ClosedStream]: ...
     def take_closed(self) -> Mapping[StreamId, ClosedStream]: ...
     def feed(self, arrival: Arrival) -> list[Emission]: ...
+    def skim(self, letters: Sequence[Logged], *, append_us: int, out: list[Emission]) -> int:
+        """Take the first of these messages, as far as they need no look at anything else; say how many."""
+        ...
+
     def low_water(self, position: int) -> int: ...
 
 

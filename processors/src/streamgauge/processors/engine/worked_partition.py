@@ -137,19 +137,20 @@ class WorkedPartition:
     async def _work(self, records: Sequence[LogRecord]) -> None:
         if self._stopped:  # while a hole was looked at
             return
-        began = self.position
-        for count, record in enumerate(records, 1):
-            if record.offset < self.position:
-                continue
-            if self._step(record):
-                await self._delivery.push()
-                if self._stopped:
-                    break
-            if count % _LOOK_EVERY == 0 and time.perf_counter() - self._breath > _BREATH_S:
+        began, at, run_end = self.position, 0, 0
+        while at < len(records) and records[at].offset < began:
+            at += 1
+        while at < len(records) and not self._stopped:
+            run_end = run_end if at < run_end else _run_end(records, at)
+            stop = min(at + _LOOK_EVERY, run_end)
+            at += self._skim(records[at:stop])
+            if at < stop:
+                at += 1
+                if self._step(records[at - 1]):
+                    await self._delivery.push()
+            if time.perf_counter() - self._breath > _BREATH_S:
                 await asyncio.sleep(0)
                 self._breath = time.perf_counter()
-                if self._stopped:
-                    break
         self.counters.offsets += self.position - began
 
     async def _bridge(self, first: int) -> bool:
@@ -184,6 +185,25 @@ class WorkedPartition:
         self._timeline.add(Mark.of(offset, self._core.time))
         self._resume_if_reached(offset)
 
+    def _skim(self, records: Sequence[LogRecord]) -> int:
+        """Let the core take the first of these records, as far as they are simply more of running streams; how many.
+        They share one time. From frame border to frame border, like a step."""
+        if not self._resumed or records[0].timestamp != self._timestamp:
+            return 0
+        emissions: list[Emission] = []
+        self._torn = True
+        count = self._core.skim(records, append_us=self._append_us, out=emissions)
+        if count:
+            last = records[count - 1]
+            if emissions:
+                self._take(emissions, self._arrival(last))
+            self.position = last.offset + 1
+        self._torn = False
+        return count
+
+    def _arrival(self, record: LogRecord) -> Arrival:
+        return Arrival(record.offset, self._append_us, record.key, record.value, record.headers)
+
     def _step(self, record: LogRecord) -> bool:
         """One record, from frame border to frame border; whether anything was emitted."""
         offset = record.offset
@@ -191,7 +211,7 @@ class WorkedPartition:
             self._resume_if_reached(offset)
         if record.timestamp != self._timestamp:
             self._move(record)
-        arrival = Arrival(offset, self._append_us, record.key, record.value, record.headers)
+        arrival = self._arrival(record)
         self._torn = True
         try:
             emissions = self._core.feed(arrival)
@@ -324,3 +344,12 @@ class WorkedPartition:
             deadlines=msgspec.structs.asdict(self._core.deadlines),
             horizon_us=self._core.deadlines.late_horizon_us,
         )
+
+
+def _run_end(records: Sequence[LogRecord], start: int) -> int:
+    """Where the records end that share the time of the one at `start`."""
+    timestamp = records[start].timestamp
+    for at in range(start + 1, len(records)):
+        if records[at].timestamp != timestamp:
+            return at
+    return len(records)

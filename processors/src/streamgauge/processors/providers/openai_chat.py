@@ -40,6 +40,7 @@ _OBJECTS: Final = ("chat.completion.chunk", "chat.completion", _DONE_OBJECT)
 _KNOWN_WITHOUT_CHOICES: Final = ("latency_checkpoint", "prompt_filter_results", "x_groq", "error", "moderation")
 _OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal")
 _SPECIAL: Final = frozenset({"x_groq", "citations", "search_results", "error", "prompt_filter_results"})
+_PADDING: Final = "obfuscation"  # random letters, so that the sizes of events betray nothing
 _RUNNING: Final = frozenset({"output", "total"})  # canonical fields that still grow while a choice does
 _OUTPUTS: Final = tuple(Output(value) for value in range(16))
 _TEXT, _REASONING, _TOOL, _OTHER = (
@@ -118,7 +119,8 @@ class OpenAiChat(Ordinary):
         plain = len(choices) == 1 and not document.get("usage") and _SPECIAL.isdisjoint(document)
         known = answer.model is not None and document.get("id") == answer.response_id is not None
         known = known and answer.ending is None  # behind an ending, output is another generation's
-        return _growth(answer, choices[0]) if plain and known else None
+        padding = _PADDING if type(document.get(_PADDING)) is str else None
+        return _growth(answer, choices[0], padding) if plain and known else None
 
     def ends_at_eof(self, answer: Answer, *, provider: str | None, documents_only: bool) -> bool:
         return (documents_only or not ends_with_marker(provider)) and answer.finished()
@@ -235,7 +237,7 @@ def _settle_message(answer: Answer, so_far: ChoiceSoFar, choice: Document) -> No
             settle(answer, part, whole, Output.TEXT)
 
 
-def _growth(answer: Answer, choice: Document) -> Growth | None:
+def _growth(answer: Answer, choice: Document, padding: str | None) -> Growth | None:
     """Whether all of a choice was one piece of its text, or of its reasoning."""
     delta, index = fields(choice.get("delta")), choice.get("index")
     so_far = answer.choices.get(index) if type(index) is int else None
@@ -245,9 +247,9 @@ def _growth(answer: Answer, choice: Document) -> Growth | None:
         return None
     match [name for name, value in delta.items() if name != "role" and value not in (None, [])]:
         case ["content"] if type(delta["content"]) is str:
-            return Growth(delta, "content", so_far.text().pieces)
+            return Growth(delta, "content", so_far.text().pieces, padding)
         case ["reasoning_content" | "reasoning" as field] if type(delta[field]) is str:
-            return Growth(delta, field, so_far.reasoning().pieces)
+            return Growth(delta, field, so_far.reasoning().pieces, padding)
         case _:
             return None
 

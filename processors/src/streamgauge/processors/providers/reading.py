@@ -142,7 +142,8 @@ class Reading:
         refrain = self.refrain
         if refrain is not None:
             if not event.piece and event.name == refrain.name and (text := refrain.event.text_in(event.data)):
-                return self.repeat(refrain, text, end=event.end)
+                refrain.pieces.append(text)
+                return self.count_known(refrain, 1, end=event.end)
             self.refrain = None
         self.end = event.end
         if event.piece:
@@ -150,17 +151,16 @@ class Reading:
         self.events += 1
         if event.name in self._text_events and self.api is not None:
             return self._read_text(self.api, event)
-        document = decode(event.data)
+        document = None if event.data.startswith(MARKER) else decode(event.data)
         if type(document) is dict:
             return self._read_document(event, document)
         return self._read_value(event, document)
 
-    def repeat(self, refrain: Refrain, text: str, *, end: int) -> Output:
-        """Take the present refrain once more, with this text."""
+    def count_known(self, refrain: Refrain, count: int, *, end: int) -> Output:
+        """So many more events were the present refrain, and their texts are where they belong."""
         self.end = end
-        self.events += 1
-        refrain.answer.events += 1
-        refrain.pieces.append(text)
+        self.events += count
+        refrain.answer.events += count
         return refrain.output
 
     def tear(self) -> None:
@@ -295,7 +295,7 @@ class Reading:
             return self.read(event._replace(data=behind))
         answer = self.answers[-1]
         answer.events += 1
-        found = error_outside(data) if data[:1] in (b"{", b"[", b"<") else None
+        found = error_outside(data) if data[:1] in (b"{", b"[", b"<") and not data.startswith(MARKER) else None
         if self._refused:
             answer.fail(error_page(data) if value is None else error_of(value), "error body", offset=event.end)
         elif found is not None:

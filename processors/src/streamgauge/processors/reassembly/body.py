@@ -158,14 +158,18 @@ class Body:
         """Whether the next chunk begins an event of plain SSE, as it crossed the wire."""
         return self._sse is not None and self._sse.at_border
 
-    def pass_event(self, size: int) -> int | None:
-        """At a border: pass a chunk that is one whole event, which its reader knows. Gives the offset behind it; null
-        where it must be fed."""
-        end = self._size + size
-        if self._sse is None or end > self._granted or not self._sse.pass_event(size):
-            return None
-        self._size = end
-        return end
+    @property
+    def room(self) -> int:
+        """How many bytes may come before the bound is asked again."""
+        return self._granted - self._size
+
+    def pass_events(self, size: int) -> int:
+        """At a border: so many bytes have passed by that were whole events, which their reader knows. Gives the offset
+        behind them."""
+        if self._sse is not None:
+            self._sse.pass_events(size)
+        self._size += size
+        return self._size
 
     def skip(self) -> list[Event]:
         """Bytes are missing here. Gives what was found of the event that was open."""

@@ -6,7 +6,7 @@ These are plain values. `record.py` turns a `FinishedStream` into the record and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -24,6 +24,7 @@ __all__ = [
     "FinishedLink",
     "FinishedResponse",
     "FinishedStream",
+    "Logged",
     "Marks",
     "StreamId",
     "Verdict",
@@ -46,6 +47,19 @@ class Arrival(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+
+
+class Logged(Protocol):
+    """A message of the chunk topic whose time is known otherwise; an `Arrival` is one."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class Marks(msgspec.Struct, kw_only=True):

@@ -72,22 +72,22 @@ class Link:
 
     def feed(self, frame: Frame | UnknownFrame, n: int, checksum: int, *, now_us: int) -> bool:
         """Take a frame as it arrives; say whether the link may have begun, ended, or got another hole."""
+        self._note_life(frame, now_us)
         order = self.order
-        if type(frame) is Data:
-            self.last_frame_us = now_us
-            self.silent_since_us = None
-            if order.take(n, checksum):
-                if self.close is None:
-                    self.flow.read(frame)
-                else:
-                    self.warnings.add("frames_after_close")
-                return order.hole_since_us is not None and self._filled()
-        else:
-            self._note_life(frame, now_us)
-            if order.take(n, checksum):
-                self._read(frame)
-                return order.hole_since_us is None or self._filled()
+        if order.take(n, checksum):
+            self._read(frame)
+            return (order.hole_since_us is not None and self._filled()) or type(frame) is not Data
         order.set_aside(n, checksum, frame, now_us=now_us)
+        return True
+
+    def skim(self, data: Data, checksum: int, *, now_us: int) -> bool:
+        """Take a segment if it is the next one, nothing is missing and the link has not ended; say whether it was."""
+        order = self.order
+        if self.close is not None or order.hole_since_us is not None or not order.take(data.n, checksum):
+            return False
+        self.last_frame_us = now_us
+        self.silent_since_us = None
+        self.flow.read(data)
         return True
 
     def feed_rescue(self, close: Close, *, now_us: int) -> None:

@@ -31,7 +31,15 @@ from zlib import crc32
 from streamgauge.processors.reassembly.closed import LINKS_REMEMBERED, ClosedStream
 from streamgauge.processors.reassembly.deadlines import Deadlines, Lapse
 from streamgauge.processors.reassembly.finish import finish, give_up
-from streamgauge.processors.reassembly.finished import Arrival, Dead, Emission, Finished, FinishedStream, StreamId
+from streamgauge.processors.reassembly.finished import (
+    Arrival,
+    Dead,
+    Emission,
+    Finished,
+    FinishedStream,
+    Logged,
+    StreamId,
+)
 from streamgauge.processors.reassembly.partition_time import START, PartitionTime, step_us
 from streamgauge.processors.reassembly.states import OUT, State
 from streamgauge.processors.reassembly.stream import NEVER_US, Stream
@@ -136,30 +144,41 @@ class Partition:
         except codec.UndecodableFrame as error:
             out.append(Dead(arrival, "undecodable", str(error)))
             return out
-        if type(frame) is Data:
-            # The plain tuple is equal to the named one, and costs a third of it.
-            stream = self._streams.get((tenant, frame.call, frame.attempt))  # type: ignore[call-overload]
-            if stream is not None:
-                self._take_data(frame, stream, arrival, out)
-                return out
         if isinstance(frame, UnknownFrame):
             self._take(frame, frame.prefix, tenant, arrival, out)
         elif not isinstance(frame, Tick):
             self._take(frame, frame, tenant, arrival, out)
         return out
 
-    def _take_data(self, data: Data, stream: Stream, arrival: Arrival, out: list[Emission]) -> None:
-        """Bring chunks to their stream, which is what nearly all messages are: `_take` without all that cannot be."""
-        value = arrival.value or b""
-        if (fault := bounds.check(data, frame_bytes=len(value))) is not None:
-            out.append(Dead(arrival, "out_of_bounds", fault))
-            return
-        try:
-            if stream.feed(data, data.link, data.n, crc32(value), arrival, self._now_us):
-                stream.settle(now_us=self._now_us)
-                self._after(stream, arrival, out)
-        except Exception as error:  # noqa: BLE001 - our mistake, see the rules above
-            self._give_up(stream, arrival, out, error)
+    def skim(self, letters: Sequence[Logged], *, append_us: int, out: list[Emission]) -> int:
+        """Take the first of these messages, as long as each is no more than the next segment of a link that nothing is
+        missing of, as nearly all are; say how many. They share their time with the arrival before them.
+
+        Does to each what `feed` does, at half the cost, since all that cannot be is left out.
+        """
+        if append_us != self._append_us or letters[0].offset <= self._reread_through:
+            return 0
+        for count, letter in enumerate(letters):
+            value = letter.value or b""
+            try:
+                data = codec.decode(value)
+            except codec.UndecodableFrame:
+                return count
+            if type(data) is not Data or bounds.check(data, frame_bytes=len(value)) is not None:
+                return count
+            # The plain tuple is equal to the named one, and costs a third of it.
+            id_ = (self._tenant(letter.headers), data.call, data.attempt)
+            stream = self._streams.get(id_)  # type: ignore[call-overload]
+            if stream is None:
+                return count
+            try:
+                if not stream.skim(data, crc32(value), letter.offset, self._now_us):
+                    return count
+            except Exception as error:  # noqa: BLE001 - our mistake, see the rules above
+                arrival = Arrival(letter.offset, append_us, letter.key, letter.value, letter.headers)
+                self._give_up(stream, arrival, out, error)
+                return count + 1
+        return len(letters)
 
     def _take(self, frame: _Frame, place: _Place, tenant: str | None, arrival: Arrival, out: list[Emission]) -> None:
         """Bring a frame to its stream."""

@@ -21,7 +21,7 @@ from streamgauge.processors.reassembly.deadlines import Deadlines, Lapse
 from streamgauge.processors.reassembly.finished import Arrival, StreamId
 from streamgauge.processors.reassembly.link import Link
 from streamgauge.processors.reassembly.states import WAITS, State, Turn, step
-from streamgauge.schemas.frames import Close, Frame, Note, Open, UnknownFrame
+from streamgauge.schemas.frames import Close, Data, Frame, Note, Open, UnknownFrame
 from streamgauge.schemas.words import Resumable
 
 __all__ = ["LINKS_MAX", "NEVER_US", "Held", "Stream"]
@@ -118,6 +118,14 @@ class Stream:
             self._open()
             return True
         self.state = step(self.state, Turn.FRAME)
+        return True
+
+    def skim(self, data: Data, checksum: int, offset: int, now_us: int) -> bool:
+        """Take a segment if it is the next of a link that nothing is missing of; say whether it was."""
+        link = self.links.get(data.link)
+        if link is None or not link.skim(data, checksum, now_us=now_us):
+            return False
+        self.last_offset = offset
         return True
 
     def _open(self) -> None:

@@ -128,13 +128,9 @@ class SseFramer:
         """Whether the bytes so far end with an event, and nothing of them is open or waits."""
         return not (self._line_parts or self._block or self._outside or self._cr) and self._at_start is None
 
-    def pass_event(self, size: int) -> bool:
-        """At a border: a whole event of so many bytes comes whose reader knows what is in it, so only its size counts.
-        False where it may be too large, and must be fed."""
-        if size > self._quick_max:
-            return False
+    def pass_events(self, size: int) -> None:
+        """At a border: so many bytes have passed by that were whole events, and whose reader knows what is in them."""
         self._end += size
-        return True
 
     # ------------------------------------------------------------------ whole blocks at once
 
