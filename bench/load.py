@@ -30,6 +30,16 @@ class Message(NamedTuple):
 
 def messages(streams: int) -> Iterator[Message]:
     """The frames of `streams` streams, interleaved, encoded as a shim encodes them."""
+    for frame in _frames(streams):
+        yield Message(frame.call or b"", codec.encode(frame))
+
+
+def chunks_in(streams: int) -> int:
+    """How many chunks the load of so many streams carries."""
+    return sum(isinstance(frame, Data) for frame in _frames(streams))
+
+
+def _frames(streams: int) -> Iterator[Frame]:
     rng = random.Random(SEED)
     waiting = (iter(_stream(rng, number)) for number in range(streams))
     running: list[Iterator[Frame]] = []
@@ -44,13 +54,7 @@ def messages(streams: int) -> Iterator[Message]:
             running[index] = running[-1]
             running.pop()
         else:
-            yield Message(frame.call or b"", codec.encode(frame))
-
-
-def chunks_in(streams: int) -> int:
-    """How many chunks the load of so many streams carries."""
-    rng = random.Random(SEED)
-    return sum(sum(isinstance(frame, Data) for frame in _stream(rng, number)) for number in range(streams))
+            yield frame
 
 
 def _stream(rng: random.Random, number: int) -> list[Frame]:

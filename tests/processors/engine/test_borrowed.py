@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.app.base import App
@@ -28,6 +28,9 @@ Borrowed = Callable[..., Any]
 
 OVERRIDDEN: dict[Borrowed, str] = {
     stock.Consumer._drain_messages: "62f38b9045f86d38",
+    driver.Consumer._new_consumer_thread: "cd26d06ef170e339",
+    driver.AIOKafkaConsumerThread.on_start: "5152fc5a11244bef",
+    PartitionRecords._consumer_record: "fd8ce58380b5eec3",
     stock.Consumer.perform_seek: "cdb1c23be72444d9",
     stock.Consumer.on_buffer_full: "f2d1c652aada0457",
     App.on_first_start: "b2c6b20bff32bb6f",
@@ -36,7 +39,6 @@ OVERRIDDEN: dict[Borrowed, str] = {
 
 CALLED: dict[Borrowed, str] = {
     stock.Consumer._wait_next_records: "e136f4b4145a5fc6",
-    driver.Consumer._to_message: "b68886661fc38fee",
     driver.AIOKafkaConsumerThread._ensure_consumer: "cedc7201f502934a",
     driver.AIOKafkaConsumerThread.highwater: "65ded4bbd52b7014",
     AIOKafkaConsumer.seek: "d72a16483845fd03",
@@ -61,6 +63,9 @@ RELIED_ON: dict[Borrowed, str] = {
     App.on_stop: "438d14711fe00cd4",  # sends `on_before_shutdown` while the consumer lives
     Recovery._resume_streams: "66178e8c74830fcf",  # `on_rebalance_complete`, then `perform_seek`, then the flow
     Fetcher.fetched_records: "ebd619f5972c689b",  # one fetch result of a partition a call
+    Fetcher._proc_fetch_request: "d081c7a2d07b3eda",  # keeps what it fetched in `_records`
+    FetchResult.getall: "5c3427bd305619c8",  # asks the records it keeps, one by one
+    PartitionRecords._unpack_records: "9b11186ba8898cb8",
     Fetcher.seek_to: "c75b14833eca5fcc",
     GroupCoordinator.commit_offsets: "732f499237e3e4c1",  # which errors mean that the group has moved on
     Service.wait_first: "a85c8ae4749ec4b4",

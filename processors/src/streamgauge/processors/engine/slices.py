@@ -70,7 +70,7 @@ class _Fetched(OrderedDict[TopicPartition, Any]):
 
     def __setitem__(self, tp: TopicPartition, result: Any) -> None:
         if isinstance(result, FetchResult):
-            result._partition_records._consumer_record = _as_decoded  # noqa: SLF001 - see the rules
+            cast("Any", result)._partition_records._consumer_record = _as_decoded  # noqa: SLF001 - see the rules
         super().__setitem__(tp, result)
 
 
@@ -83,7 +83,7 @@ class SliceThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._ensure_consumer()._fetcher._records = _Fetched()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        cast("Any", self._ensure_consumer())._fetcher._records = _Fetched()  # noqa: SLF001
 
 
 class SliceConsumer(driver.Consumer):
