@@ -40,6 +40,7 @@ _OBJECTS: Final = ("chat.completion.chunk", "chat.completion", _DONE_OBJECT)
 _KNOWN_WITHOUT_CHOICES: Final = ("latency_checkpoint", "prompt_filter_results", "x_groq", "error", "moderation")
 _OUTPUT_FIELDS: Final = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal")
 _SPECIAL: Final = frozenset({"x_groq", "citations", "search_results", "error", "prompt_filter_results"})
+_BESIDE_DELTA: Final = frozenset({"usage", "error", "message"})  # in a choice, beside its delta
 _PADDING: Final = "obfuscation"  # random letters, so that the sizes of events betray nothing
 _RUNNING: Final = frozenset({"output", "total"})  # canonical fields that still grow while a choice does
 _OUTPUTS: Final = tuple(Output(value) for value in range(16))
@@ -243,7 +244,7 @@ def _growth(answer: Answer, choice: Document, padding: str | None) -> Growth | N
     so_far = answer.choices.get(index) if type(index) is int else None
     if so_far is None or so_far.role is None or choice.get("finish_reason") is not None:
         return None
-    if "usage" in choice or "error" in choice:
+    if not _BESIDE_DELTA.isdisjoint(choice):
         return None
     match [name for name, value in delta.items() if name != "role" and value not in (None, [])]:
         case ["content"] if type(delta["content"]) is str:
