@@ -66,5 +66,9 @@ def test_another_id_is_another_completion(begun: list[Any]) -> None:
     assert [said(answer) for answer in reading.answers] == [" Hello", "Bye"]
 
 
+def test_text_behind_the_stop_reason_is_another_completion() -> None:
+    assert [said(answer) for answer in play(sse(*HELLO, STOP, piece("Bye")), api=API).answers] == [" Hello", "Bye"]
+
+
 def test_what_nobody_knows_is_counted() -> None:
     assert play(sse(*HELLO, {"type": "hologram"}, b"data: words\n\n"), api=API).unknown_events == 2

@@ -88,6 +88,10 @@ def test_calls_come_in_pieces_and_whole() -> None:
     ]
     [cut] = tools(read(start(), *events).answer)
     assert (cut.name, cut.arguments, cut.complete) == ("f", '{"a"', False)
+    grown = event("tool-calls-chunk", tool_call_delta={"index": 0, "parameters": ":1}"})
+    for reason, complete in (("MAX_TOKENS", False), ("COMPLETE", True)):
+        [tool] = tools(read(start(), *events, grown, end("I will look.", reason)).answer)
+        assert (tool.json_valid, tool.complete) == (True, complete)
     whole = event("tool-calls-generation", tool_calls=calls)
     answer = read(start(), *events, whole, end("I will look.", tool_calls=calls)).answer
     assert [(tool.name, tool.arguments, tool.complete) for tool in tools(answer)] == [

@@ -53,6 +53,7 @@ def test_a_cached_prompt_is_not_counted_and_the_input_unknown() -> None:
     reading = read(line(response="a", done={"done": True, "eval_count": 58}))
     assert reading.answer.usage_raw == {"eval_count": 58}
     assert OLLAMA_GENERATE.usage(reading.answer.usage_raw) == Usage(output=58)
+    assert read(line(response="a", done={"done": True})).answer.usage_raw is None
 
 
 def test_without_the_last_line_it_has_not_ended() -> None:

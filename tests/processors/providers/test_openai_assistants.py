@@ -102,6 +102,9 @@ def test_the_application_is_asked_to_call() -> None:
     assert reading.answer.finish_reasons() == ["requires_action"]
     [told] = tools(read(*BEGUN, run("requires_action", required_action=action)).answer)
     assert (told.id, told.complete) == ("call_1", True)
+    broken = {"submit_tool_outputs": {"tool_calls": [whole | {"function": {"name": "f", "arguments": "{"}}]}}
+    [asked] = tools(read(*BEGUN, run("requires_action", required_action=broken)).answer)
+    assert (asked.complete, asked.json_valid) == (True, False)
 
 
 def test_tools_of_openais_own_are_carried() -> None:

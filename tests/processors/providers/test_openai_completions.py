@@ -62,6 +62,8 @@ def test_a_plain_body_has_the_shape_of_a_chunk_and_is_whole() -> None:
     assert (reading.api, said(reading.answer)) == (OPENAI_COMPLETIONS, "Hello")
     assert reading.ending is not None
     assert (reading.ending.evidence, reading.ending.offset) == ("json body", len(body))
+    unfinished = play(msgspec.json.encode(chunk("Hello", usage=USAGE)), api=API, content_type="application/json")
+    assert unfinished.answer.preliminary == frozenset()
     first = play(sse(chunk("Hello", finish="stop", usage=USAGE)), api=API)
     assert first.ending is None
 

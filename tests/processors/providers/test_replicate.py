@@ -67,7 +67,12 @@ def test_done_says_how(reason: str, kind: str) -> None:
 
 @pytest.mark.parametrize("told", ['{"detail": "Prediction failed"}', "Prediction failed"])
 def test_an_error_keeps_the_text(told: str) -> None:
-    reading = read(event("output", "a"), event("logs", "{"), event("error", told), event("done", '{"reason": "error"}'))
+    reading = read(
+        event("output", "a"),
+        event("logs", '{"error": "x"}'),
+        event("error", told),
+        event("done", '{"reason": "error"}'),
+    )
     assert reading.ending is not None
     assert (reading.ending.kind, reading.ending.evidence, said(reading.answer)) == ("failed", "error event", "a")
     assert reading.answer.error is not None

@@ -61,7 +61,7 @@ def test_an_error_keeps_the_text() -> None:
     assert reading.answer.error.type == "generation"
 
 
-@pytest.mark.parametrize("begun", [HELLO, [*HELLO, END], [HELLO[0], b'data:{"index":2,"tok']])
+@pytest.mark.parametrize("begun", [HELLO, HELLO[:1], [*HELLO, END], [HELLO[0], b'data:{"index":2,"tok']])
 def test_a_count_that_begins_again_is_another_generation(begun: list[Any]) -> None:
     reading = play(sse(*begun, token("Bye", 1), END | {"generated_text": "Bye"}), api=API)
     assert [said(answer) for answer in reading.answers] == [said(play(sse(*begun), api=API).answer), "Bye"]

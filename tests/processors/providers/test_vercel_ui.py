@@ -94,6 +94,7 @@ def test_another_start_is_another_message(begun: list[Any]) -> None:
     reading = read(START, *begun, START | {"messageId": "m2"}, *HELLO, DONE)
     assert [said(answer) for answer in reading.answers] == ["Hello", "Hello"]
     assert len(read(START, *HELLO, {"type": "start"}, *HELLO).answers) == 1
+    assert len(read(START, *HELLO, DONE, {"type": "start"}, *HELLO).answers) == 2
 
 
 def test_what_nobody_knows_is_counted() -> None:

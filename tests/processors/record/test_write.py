@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from finished_streams import AT_US, CALL, CANCELLED, REJECTED, answer, close, head, link, note, opening, stream
 from streamgauge.processors.providers.answer import Answer, ErrorSeen
+from streamgauge.processors.providers.replicate import REPLICATE_PREDICTIONS
 from streamgauge.processors.reassembly.finished import FinishedStream, Marks, Verdict
 from streamgauge.processors.record import PARSER_VERSION, Measures, write
 from streamgauge.schemas import codec
@@ -246,6 +247,11 @@ def test_the_requested_model_stands_in_the_body_or_in_the_path(changes: dict[str
 )
 def test_the_operation_is_the_route_s_or_else_the_api_s(path: str, operation: Operation) -> None:
     assert record(stream(opening=opening(path=path, request=None))).operation is operation
+
+
+def test_where_only_the_model_knows_the_operation_it_is_unknown() -> None:
+    given = opening(path="/v1/predictions", request=None)
+    assert record(stream(opening=given, api=REPLICATE_PREDICTIONS)).operation is None
 
 
 def test_a_stream_of_an_unknown_api_has_no_operation_of_its_own() -> None:

@@ -60,7 +60,7 @@ class ReplicatePredictions(Ordinary):
     """The wire API `replicate.predictions`."""
 
     name = "replicate.predictions"
-    operation = Operation.COMPLETION
+    operation = Operation.UNKNOWN  # text, pictures, sound: the model decides
     gives_reasons = False
 
     def recognises(self, document: Document) -> bool:

@@ -30,4 +30,5 @@ def operation_of(opening: Open, api: Api | None, *, model: str | None) -> Operat
     if found is not None and found.operation is not Operation.UNKNOWN:
         return found.operation
     named = (operation for words, operation in _BY_MODEL if found is not None and words.search((model or "").lower()))
-    return next(named, api.operation if api is not None else None)
+    told = next(named, api.operation if api is not None else None)
+    return None if told is Operation.UNKNOWN else told
