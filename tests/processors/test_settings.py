@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamgauge.processors.settings import Settings, SettingsError, load
+from streamgauge.processors.settings import Settings, SettingsError, load, own_prices
 from streamgauge.schemas.topics import SETTINGS_PREFIX, WORKER_DEFAULTS
 
 SettingsFile = Callable[[str], Path]
@@ -168,3 +168,17 @@ def test_tls_checks_names_unless_told_not_to() -> None:
 def test_every_setting_stands_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs/operating.md").read_text("utf-8")
     assert [name for name in Settings.model_fields if f"`{name}`" not in page] == []
+
+
+def test_a_price_file_is_read_and_a_wrong_one_is_one_line_that_names_file_entry_and_field(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    assert own_prices(None) is None
+    with pytest.raises(SettingsError, match=r"price file '.*prices.toml' cannot be read: No such file"):
+        own_prices(file)
+    file.write_text("[[price]]\ntimes = -1")
+    with pytest.raises(SettingsError, match=r"price file '.*prices.toml': entry 1, field 'times': -1 is no number"):
+        own_prices(file)
+    file.write_text("[[price]]\ntimes = 0.9")
+    found = own_prices(load(prices=str(file)).prices)
+    assert found is not None
+    assert len(found.entries) == 1

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finished_streams import AT_US, CALL, CANCELLED, REJECTED, answer, close, head, link, note, opening, stream
+from streamgauge.processors.measures.own_prices import read_prices
 from streamgauge.processors.providers.answer import Answer, ErrorSeen
 from streamgauge.processors.providers.replicate import REPLICATE_PREDICTIONS
 from streamgauge.processors.reassembly.finished import FinishedStream, Marks, Verdict
@@ -321,6 +322,28 @@ def test_a_cut_stream_without_usage_is_estimated_and_priced_from_the_estimate() 
     assert found.usage_estimated == ["usage_input", "usage_output"]
     assert found.cost_usd == Decimal("0.00006")
     assert (found.billing, found.billing_basis) == (Billing.LIKELY, "interrupted")
+
+
+def test_a_tenant_s_own_prices_reach_its_streams_by_the_tag_that_names_the_account() -> None:
+    own = read_prices(b"""
+[[price]]
+tenant = "t1"
+account = "contoso"
+per_unit = { requests = 1 }
+per_million = { input = 0, output = 0 }
+""")
+
+    def priced(**tags: str) -> Record:
+        given = stream(
+            opening=opening(tags=tags),
+            answers=[answer(usage={"prompt_tokens": 3, "completion_tokens": 1})],
+        )
+        return write(given, topic=None, partition=None, rules=None, measures=Measures(own))[0]
+
+    ours, listed = priced(provider_account="contoso"), priced()
+    assert (ours.cost_usd, ours.price_source) == (Decimal(1), "own_prices")
+    assert listed.price_source == "genai-prices"
+    assert ours.price_version == listed.price_version
 
 
 def test_output_that_cannot_be_counted_has_no_cost() -> None:

@@ -33,7 +33,7 @@ from streamgauge.processors.reassembly.finished import FinishedStream
 from streamgauge.processors.reassembly.partition import Partition
 from streamgauge.processors.reassembly.sessions import streams_of
 from streamgauge.processors.record import Measures
-from streamgauge.processors.settings import Settings
+from streamgauge.processors.settings import Settings, own_prices
 from streamgauge.schemas.records import Contents, Record
 
 __all__ = ["WorkerApp", "create_app"]
@@ -83,7 +83,7 @@ class WorkerApp(faust.App):
 def create_app(settings: Settings, measures: Measures | None = None) -> WorkerApp:
     """The app of a worker. Needs a running event loop."""
     if measures is None:
-        measures = Measures()
+        measures = Measures(own_prices(settings.prices))
         measures.load()  # now, not while a record waits for it
     app = WorkerApp(settings, measures)
     engine, assignment = app.engine, app.engine.assignment

@@ -28,10 +28,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streamgauge.processors.measures.own_prices import OwnPrices, PricesError, read_prices
 from streamgauge.schemas import topics
 from streamgauge.schemas.topics import SETTINGS_PREFIX
 
-__all__ = ["Settings", "SettingsError", "load"]
+__all__ = ["Settings", "SettingsError", "load", "own_prices"]
 
 PORT_MAX: Final = 65_535
 _SECRETS: Final = ("sasl_password", "ssl_password")
@@ -117,6 +118,9 @@ class Settings(BaseSettings):
     total_age_s: Seconds = 3600
     resume_grace_s: Seconds = 120
     late_horizon_s: Seconds = 600
+
+    # money
+    prices: OptionalPath = None  # a TOML file of prices by contract, which go before list prices
 
     # security, passed on to the clients
     security_protocol: Annotated[
@@ -215,6 +219,18 @@ def load(file: Path | None = None, **given: Any) -> Settings:
     except ValidationError as error:
         lines = [_line(problem, given=present, file=file) for problem in error.errors(include_url=False)]
         raise SettingsError("; ".join(lines)) from None  # the cause would show values, secrets among them
+
+
+def own_prices(file: Path | None) -> OwnPrices | None:
+    """The user's own prices from a file, if one is named. Raises `SettingsError`, which names entry and field."""
+    if file is None:
+        return None
+    try:
+        return read_prices(file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"price file {str(file)!r} cannot be read: {error.strerror}") from error
+    except PricesError as error:
+        raise SettingsError(f"price file {str(file)!r}: {error}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

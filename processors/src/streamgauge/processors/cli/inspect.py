@@ -30,14 +30,18 @@ def inspect(
     content_encoding: Annotated[
         str | None, typer.Option("--content-encoding", help="gzip, br, …; most are known by their first bytes.")
     ] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="Your own prices, as a worker's setting names them.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line: facts with contents.")] = False,
 ) -> None:
     """Reassemble recorded response bodies offline, by the rules of the worker."""
     from streamgauge.processors.inspection import Source
     from streamgauge.processors.record import Measures
+    from streamgauge.processors.settings import own_prices
 
     source = Source(url=_checked(url), status=status, content_type=content_type, content_encoding=content_encoding)
-    measures = Measures()
+    measures = Measures(own_prices(prices))
     shown = [_inspect(file, source, measures, as_json=as_json) for file in files]
     if not all(shown):
         raise typer.Exit(WORLD)

@@ -1,8 +1,9 @@
-"""Cost: what a stream's usage comes to at the provider's list prices.
+"""Cost: what a stream's usage comes to, at the user's own prices where there are any, else at the list's.
 
-The prices are those of the installed `genai-prices` package, never fetched, and its version stands in the record: the
-same log priced by the same version gives the same cost. The price is the one that held when the request was made, by
-the request's own time, not today's. Amounts stay decimal from the price to the record.
+List prices are those of the installed `genai-prices` package, never fetched. Its version stands in the record, with the
+hash of the user's price file (`own_prices`): the same log priced by the same version gives the same cost. The price is
+the one that held when the request was made, by the request's own time, not today's. Amounts stay decimal from the price
+to the record.
 
 A cost is the sum of its components. A component counts what no narrower one does: `input` is the input that was neither
 read from a cache, nor written to it, nor sound. Where something is missing the cost is null and `cost_null_reason` says
@@ -14,7 +15,8 @@ what:
     not_billed          the provider refused the request
     unknown_provider    nobody named the provider, or the price book does not list it
     unknown_model       the price book does not list the model at this provider
-    no_price            it lists the model without a price
+    no_price            the price book, or the user's own entry, has no price for something that was used
+    unknown_tier_price  it has no price for the service tier, which is dearer or cheaper than the standard one
 
 `genai-prices` takes 70 µs for a price, most of it checks of its own tables. Here a model's prices become a short plan
 once, and a price takes a few µs; the tests hold the two against each other for every model there is.
@@ -23,10 +25,10 @@ once, and a price takes a few µs; the tests hold the two against each other for
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Final, NamedTuple
+from decimal import Context, Decimal
+from typing import Any, Final, NamedTuple
 
 import genai_prices
 import msgspec
@@ -35,11 +37,13 @@ from genai_prices.data_snapshot import find_provider_by_id
 from genai_prices.data_units import unit_data
 from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, Provider, TieredPrices
 
+from streamgauge.processors.measures.own_prices import OwnEntry, OwnPrices
 from streamgauge.processors.providers.answer import Usage
 
-__all__ = ["NOT_BILLED", "NO_USAGE", "SOURCE", "VERSION", "Cost", "Item", "PriceBook"]
+__all__ = ["NOT_BILLED", "NO_USAGE", "OWN", "SOURCE", "VERSION", "Buyer", "Cost", "Item", "PriceBook"]
 
 SOURCE: Final = "genai-prices"
+OWN: Final = "own_prices"
 VERSION: Final = genai_prices.__version__
 
 NO_USAGE: Final = "no_usage"
@@ -49,10 +53,17 @@ _INCONSISTENT_USAGE: Final = "usage_inconsistent"
 _UNKNOWN_PROVIDER: Final = "unknown_provider"
 _UNKNOWN_MODEL: Final = "unknown_model"
 _NO_PRICE: Final = "no_price"
+_UNKNOWN_TIER: Final = "unknown_tier_price"
 
+_EXACT: Final = Context(prec=80)  # more digits than any price times any count has
+_HOUR_S: Final = 3600
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MODEL_CHARS_MAX: Final = 256
 _LOOKUPS_MAX: Final = 4096  # models are named by strangers: beyond it the cache begins anew
+
+# Service tiers that differ in price from the standard one wherever they are sold (OpenAI, Anthropic, Google, Bedrock).
+_OTHER_TIERS: Final = frozenset({"batch", "flex", "priority", "scale", "fast", "reserved"})
+_SAME_PRICE: Final = frozenset({("groq", "flex")})  # "Flex processing" in Groq's docs: on-demand rates
 
 # What the price book calls our figures: of the usage, and of the units beside it.
 _USAGE: Final[dict[str, str]] = {
@@ -82,6 +93,13 @@ class Item(NamedTuple):
 
     usage: Usage
     models: Sequence[str | None]
+
+
+class Buyer(NamedTuple):
+    """Who pays, as the user's own prices may ask."""
+
+    tenant: str | None = None
+    account: str | None = None
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +135,10 @@ class _NoPriceError(Exception):
 class PriceBook:
     """The prices of a worker, built once: looking a model up is slow, pricing it then is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: OwnPrices | None = None) -> None:
+        self._own = own.entries if own is not None else ()
+        self._own_plans = [_own_plan(entry) for entry in self._own]
+        self._version = VERSION if own is None else f"{VERSION}+{own.version}"
         self._listed: dict[tuple[str | None, str | None, str], _Listed | str] = {}
         self._plans: dict[tuple[int, str | None], _Plan] = {}
 
@@ -130,23 +151,45 @@ class PriceBook:
         service_tier: str | None,
         units: Mapping[str, float],
         at_us: int,
+        buyer: Buyer = Buyer(),  # noqa: B008 - a value
     ) -> Cost:
         """What these items come to at this provider, with the units beside them, at this time (µs, epoch)."""
         total: dict[str, Decimal] = {}
+        sources: set[str] = set()
+        tier = service_tier.lower() if service_tier else None
+        stream = {"tenant": buyer.tenant, "account": buyer.account, "provider": provider, "service_tier": tier}
         try:
             for index, item in enumerate(items):
-                plan = self._plan(provider, url, item.models, service_tier=service_tier, at_us=at_us)
-                beside = units if index == 0 else {}
-                for component, amount in _amounts(plan, item.usage, beside).items():
-                    total[component] = total.get(component, Decimal(0)) + amount
+                own = self._own_entry(stream, item.models, at_us=at_us)
+                plan = self._own_plans[own] if own is not None else ()
+                times = self._own[own].times if own is not None else None
+                if own is None or times is not None:
+                    plan = self._plan(provider, url, item.models, service_tier=tier, at_us=at_us)
+                else:
+                    _demand_prices(plan, item.usage)
+                sources.add(SOURCE if own is None else OWN)
+                for component, amount in _amounts(plan, item.usage, units if index == 0 else {}).items():
+                    paid = amount if times is None else _EXACT.multiply(amount, times)
+                    total[component] = _EXACT.add(total.get(component, Decimal(0)), paid)
         except _NoPriceError as reason:
             return Cost(cost_null_reason=str(reason))
         return Cost(
-            cost_usd=sum(total.values(), Decimal(0)),
+            cost_usd=_sum(total.values()),
             cost_breakdown=total,
-            price_source=SOURCE,
-            price_version=VERSION,
+            price_source=", ".join(sorted(sources)),
+            price_version=self._version,
         )
+
+    def _own_entry(self, stream: dict[str, str | None], models: Sequence[str | None], *, at_us: int) -> int | None:
+        """The place of the user's own entry for this stream: the first that fits a model of it."""
+        if not self._own:
+            return None
+        for model in models or (None,):
+            asked = {**stream, "model": model[:_MODEL_CHARS_MAX] if model else None}
+            found = next((at for at, entry in enumerate(self._own) if entry.fits(asked, at_us)), None)
+            if found is not None:
+                return found
+        return None
 
     def _plan(
         self,
@@ -178,12 +221,16 @@ class PriceBook:
 
     def _plan_of(self, seller: Provider, model: ModelInfo, *, service_tier: str | None, at_us: int) -> _Plan:
         variants = _variants(seller, model, service_tier) if service_tier else []
+        if service_tier in _OTHER_TIERS and (seller.id, service_tier) not in _SAME_PRICE:
+            moment = _moment(at_us)
+            if not any(one.constraint is None or one.constraint.active(moment) for one in variants):
+                raise _NoPriceError(_UNKNOWN_TIER)
         tier = service_tier if variants else None
         timeless = isinstance(model.prices, ModelPrice) and all(variant.constraint is None for variant in variants)
         key = (id(model), tier if timeless else repr(_prices(model, tier, at_us=at_us)))
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = _plan(_prices(model, tier, at_us=at_us))
+            plan = self._plans[key] = _plan(_prices(model, tier, at_us=at_us).__dict__)
         return plan
 
 
@@ -205,24 +252,55 @@ def _seller(provider: str | None, url: str | None) -> Provider | None:
 
 def _variants(seller: Provider, model: ModelInfo, service_tier: str) -> list[PriceVariant]:
     """The prices of a service tier that differ; a seller of others' models has none for them."""
-    when = {"service_tier": service_tier}
+    when = _conditions(service_tier)
     variants = [one for one in model.price_variants or () if one.when == when and one.prices.__dict__]
     return variants if any(model is listed for listed in seller.models) else []
 
 
 def _prices(model: ModelInfo, tier: str | None, *, at_us: int) -> ModelPrice:
-    return model.get_prices(_moment(at_us), {"service_tier": tier} if tier else None)
+    return model.get_prices(_moment(at_us), _conditions(tier) if tier else None)
 
 
-def _plan(prices: ModelPrice) -> _Plan:
+def _conditions(tier: str) -> dict[str, str]:
+    """What the price book calls a tier: a batch is a way of processing to it."""
+    return {"processing": "batch"} if tier == "batch" else {"service_tier": tier}
+
+
+def _own_plan(entry: OwnEntry) -> _Plan:
+    """The user's own prices as lines."""
+    keys = {kind: key for key, kind in _USAGE.items()}
+    priced = {keys[kind]: price for kind, price in entry.per_million.items()}
+    steps = {keys[kind]: _steps(entry, kind) for kind in entry.per_million}
+    ordered = _narrowest_first(priced)
+    tokens = tuple(_line(key, priced[key], among=ordered)._replace(tiers=steps[key], crossing=()) for key in ordered)
+    return tokens + tuple(_Line(unit, unit, price, (), 1, (), ()) for unit, price in entry.per_unit.items())
+
+
+def _steps(entry: OwnEntry, kind: str) -> tuple[tuple[int, Decimal], ...]:
+    return tuple((start, prices[kind]) for start, prices in entry.above if kind in prices)
+
+
+def _demand_prices(plan: _Plan, usage: Usage) -> None:
+    """Input and output nobody gave a price for would be free, silently."""
+    keys = {line.usage_key for line in plan}
+    for key in ("input_tokens", "output_tokens"):
+        if getattr(usage, _USAGE[key]) and key not in keys:
+            raise _NoPriceError(_NO_PRICE)
+
+
+def _plan(prices: Mapping[str, Any]) -> _Plan:
     """The prices as lines, the narrowest first, so that a wider one finds counted what is not its own."""
     priced = {
         key: price
         for key, unit in unit_data.items()
-        if isinstance(price := prices.__dict__.get(unit["price_key"]), Decimal | TieredPrices)
+        if isinstance(price := prices.get(unit["price_key"]), Decimal | TieredPrices)
     }
-    ordered = sorted(priced, key=lambda key: (-len(unit_data[key]["dimensions"]), key))
+    ordered = _narrowest_first(priced)
     return tuple(_line(key, priced[key], among=ordered) for key in ordered)
+
+
+def _narrowest_first(keys: Iterable[str]) -> list[str]:
+    return sorted(keys, key=lambda key: (-len(unit_data[key]["dimensions"]), key))
 
 
 def _line(key: str, price: Decimal | TieredPrices, *, among: Sequence[str]) -> _Line:
@@ -261,8 +339,21 @@ def _amounts(plan: _Plan, usage: Usage, units: Mapping[str, float]) -> dict[str,
         own[line.usage_key] = counted
         if counted:
             price = next((price for above, price in line.tiers if (usage.input or 0) > above), line.price)
-            amounts[line.component] = amounts.get(line.component, Decimal(0)) + price * counted / line.per
+            amount = _per(_EXACT.multiply(price, counted), line.per)
+            amounts[line.component] = _EXACT.add(amounts.get(line.component, Decimal(0)), amount)
     return amounts
+
+
+def _per(amount: Decimal, per: int) -> Decimal:
+    """Exact, but for prices per hour, which may have no end: these have the 28 digits of the price book."""
+    return amount / per if per == _HOUR_S else _EXACT.divide(amount, per)
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
 
 
 def _counted(usage_key: str, usage: Usage, units: Mapping[str, float]) -> Decimal | int:

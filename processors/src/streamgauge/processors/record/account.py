@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from streamgauge.processors.measures.billing import bill
-from streamgauge.processors.measures.cost import NO_USAGE, NOT_BILLED, Cost, Item
+from streamgauge.processors.measures.cost import NO_USAGE, NOT_BILLED, Buyer, Cost, Item
 from streamgauge.processors.measures.declarations import around_calls
 from streamgauge.processors.measures.prompt import read_prompt
 from streamgauge.processors.measures.tokens import Count, vocabulary_of
@@ -21,12 +21,15 @@ from streamgauge.processors.measures.usage import Generation, Judged, judge, see
 from streamgauge.processors.providers.answer import Answer, Usage
 from streamgauge.processors.providers.json_values import decode, fields, text
 from streamgauge.processors.reassembly.finished import FinishedStream
+from streamgauge.processors.record.facts import tags_of
 from streamgauge.processors.record.measures import Measures
 from streamgauge.processors.record.request_body import RequestBody
 from streamgauge.schemas.records import Choice, Hole
 from streamgauge.schemas.words import Outcome, UsageSource
 
 __all__ = ["Account", "take_account"]
+
+ACCOUNT_TAG: Final = "provider_account"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +131,14 @@ def _priced(
         service_tier=next((answer.service_tier for answer in reversed(stream.answers) if answer.service_tier), None),
         units=units,
         at_us=opening.wall_us,
+        buyer=Buyer(stream.id.tenant, _account(stream)),
     )
+
+
+def _account(stream: FinishedStream) -> str | None:
+    """The provider account that pays: the user names it by a tag, else the host does (Azure's resources)."""
+    tags, _ = tags_of(stream.opening, stream.notes)
+    return tags.get(ACCOUNT_TAG) or stream.opening.host
 
 
 def _items(stream: FinishedStream, judged: Judged, models: Sequence[str | None]) -> list[Item]:
