@@ -257,6 +257,15 @@ def test_a_number_that_is_missing_with_its_frame_is_counted_once(by: str) -> Non
     assert stream.missing_chunks == (1 if by == "lose" else 0)
 
 
+@pytest.mark.parametrize("rest", [b": still here\n\n", b':"x","sequence_number":5}\n\n'], ids=["comment", "half"])
+def test_a_number_that_is_missing_before_a_comment_is_counted_once(rest: bytes) -> None:
+    """The rest of a torn event looks like a comment where it begins with a colon."""
+    events = responses_events("one", " two", " three")
+    stream = without([*events[:6], rest, *events[6:]], 5, api="responses", by="lose")
+    assert (stream.holes, stream.missing_chunks) == (1, 1)
+    assert stream.answers[0].response_id == "resp_1"
+
+
 def test_events_without_a_number_may_have_taken_one_each() -> None:
     """An error has a number nobody keys by; events of the future may have none; old recordings have none at all."""
     unnumbered = sse({"type": "response.new", "what": 1})

@@ -298,7 +298,7 @@ class Flow:
                     continue
                 if self._tears:
                     reading.tear()
-                    self._tears = False
+                    self._tears = piece.piece is Piece.COMMENT  # which has no number to tell that the loss is known
             events = reading.events
             kinds = reading.read(piece)
             if (answer := reading.current) is not None:
