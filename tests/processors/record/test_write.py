@@ -304,6 +304,13 @@ def test_a_spliced_stream_shows_both_generations_and_pays_for_both() -> None:
     assert msgspec.json.decode(shown.usage_raw) == [usage, usage]
 
 
+def test_a_generation_without_id_and_model_gets_none_of_the_one_before() -> None:
+    last = answer("two")
+    last.response_id = last.model = None
+    found = record(stream(answers=[answer("one"), last]))
+    assert (found.generations, found.response_id, found.model) == (2, None, None)
+
+
 # ---------------------------------------------------------------------- usage and cost
 
 

@@ -127,15 +127,16 @@ class _Writing:
             "service_tier": _last(answer.service_tier for answer in answers),
             "server_address": opening.host,
             "region": region(self.headers),
-            "response_id": _last(answer.response_id for answer in answers),
+            "response_id": answers[-1].response_id if answers else None,  # no id of another generation is this one's
             "provider_request_id": request_id(self.headers),
             "sdk": opening.sdk,
         }
 
     def _model(self) -> str | None:
-        """What the user says it is, the later word first; else what the provider says."""
+        """What the user says it is, the later word first; else what the provider says of the generation that counts."""
         noted = _last(note.model for note in self.stream.notes)
-        return noted or self.opening.model or _last(answer.model for answer in self.stream.answers)
+        answers = self.stream.answers
+        return noted or self.opening.model or (answers[-1].model if answers else None)
 
     def _outcome(self) -> dict[str, Any]:
         stream, verdict = self.stream, self.stream.verdict
