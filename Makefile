@@ -6,6 +6,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 CORPUS ?= ../shared/corpus/recorded-streams.jsonl.gz
 READY := $(VENV)/.ready
+MODE ?= play
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -54,8 +55,8 @@ format: $(READY) ## Let ruff format and sort everything
 schemas: $(READY) ## Write the JSON Schemas of the record topics anew
 	@$(BIN)/python -m streamgauge.schemas.jsonschema
 
-corpus: $(READY) ## Play recorded streams through tap, broker and worker and compare (CORPUS=file)
-	@PYTHONPATH=tests/support $(BIN)/python tests/corpus/play.py $(CORPUS) $(ARGS)
+corpus: $(READY) ## Play recorded streams through tap, broker and worker and compare (CORPUS=file), or MODE=damaged
+	@PYTHONPATH=tests/support $(BIN)/python tests/corpus/$(MODE).py $(CORPUS) $(ARGS)
 
 bench: $(READY) ## Measure core and worker beside a plain Faust agent
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -21,13 +21,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from corpus_file import Recording, load
+from corpus_file import Recording, load, url_of
 from corpus_report import report
 from recorded_server import HEADER_RECORDING, RecordedServer, Rerouted
 from streamgauge.processors.demo.river import River
@@ -39,17 +38,6 @@ from streamgauge.producers import Gauge
 WITHIN_S: Final = 120.0  # for the last stream to close
 LOOK_EVERY_S: Final = 0.2
 TAG: Final = "recording"
-# Where a recording does not say where it came from, the front door of its API.
-FRONT_DOORS: Final = {
-    "openai.chat": "https://api.openai.com/v1/chat/completions",
-    "openai.responses": "https://api.openai.com/v1/responses",
-    "anthropic.messages": "https://api.anthropic.com/v1/messages",
-    "bedrock.converse": "https://bedrock-runtime.us-east-1.amazonaws.com/model/unknown/converse-stream",
-    "bedrock.invoke": "https://bedrock-runtime.us-east-1.amazonaws.com/model/unknown/invoke-with-response-stream",
-    "bedrock.agent": "https://bedrock-agent-runtime.us-east-1.amazonaws.com/agents/unknown",
-    "google.interactions": "https://generativelanguage.googleapis.com/v1beta/interactions",
-    "google.generateContent": "https://generativelanguage.googleapis.com/v1beta/models/gemini:streamGenerateContent",
-}
 
 
 class Played(NamedTuple):
@@ -113,15 +101,6 @@ def request(client: httpx.Client, recording: Recording) -> None:
     with client.stream(method, url_of(recording), content=body, headers=headers) as response:
         for _ in response.iter_raw():
             pass
-
-
-def url_of(recording: Recording) -> str:
-    """Where the recording came from; a host its publisher blanked out becomes a name that can stand in a URL."""
-    url = recording.url or ""
-    url = url.replace("<", "").replace(">", "").replace("_", "-") if "<" in url else url
-    if url and "://" not in url:
-        url = f"https://{url}"
-    return url if urlsplit(url).hostname else FRONT_DOORS[recording.api]
 
 
 async def _collect(settings: Settings) -> Played:

@@ -12,14 +12,27 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
-__all__ = ["CORPUS", "Recording", "load", "needs_recordings", "of_each", "recordings"]
+__all__ = ["CORPUS", "Recording", "load", "needs_recordings", "of_each", "recordings", "url_of"]
 
 CORPUS = Path(os.environ.get("STREAMGAUGE_CORPUS", "../shared/corpus/recorded-streams.jsonl.gz"))
 GZIP = b"\x1f\x8b"
+# Where a recording does not say where it came from, the front door of its API.
+FRONT_DOORS = {
+    "openai.chat": "https://api.openai.com/v1/chat/completions",
+    "openai.responses": "https://api.openai.com/v1/responses",
+    "anthropic.messages": "https://api.anthropic.com/v1/messages",
+    "bedrock.converse": "https://bedrock-runtime.us-east-1.amazonaws.com/model/unknown/converse-stream",
+    "bedrock.invoke": "https://bedrock-runtime.us-east-1.amazonaws.com/model/unknown/invoke-with-response-stream",
+    "bedrock.agent": "https://bedrock-agent-runtime.us-east-1.amazonaws.com/agents/unknown",
+    "google.interactions": "https://generativelanguage.googleapis.com/v1beta/interactions",
+    "google.generateContent": "https://generativelanguage.googleapis.com/v1beta/models/gemini:streamGenerateContent",
+}
+NOWHERE = "https://unknown.invalid/"
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -76,3 +89,12 @@ def needs_recordings(*apis: str) -> pytest.MarkDecorator:
 def of_each(apis: Iterable[str]) -> pytest.MarkDecorator:
     """The mark of tests that take one `api` at a time; each needs recordings of its own."""
     return pytest.mark.parametrize("api", [pytest.param(api, marks=needs_recordings(api)) for api in apis])
+
+
+def url_of(recording: Recording) -> str:
+    """Where the recording came from; a host its publisher blanked out becomes a name that can stand in a URL."""
+    url = recording.url or ""
+    url = url.replace("<", "").replace(">", "").replace("_", "-") if "<" in url else url
+    if url and "://" not in url:
+        url = f"https://{url}"
+    return url if urlsplit(url).hostname else FRONT_DOORS.get(recording.api, NOWHERE)
