@@ -30,6 +30,7 @@ __all__ = [
     "chat",
     "chat_events",
     "responses_events",
+    "sent",
     "sse",
 ]
 
@@ -295,3 +296,8 @@ def begun(connection: Connection, *texts: str) -> list[Frame]:
     """A chat completion whose end did not come."""
     events = chat_events(*texts, finish=None, done=False)
     return [connection.open(), connection.head(), *map(connection.data, events)]
+
+
+def sent(connection: Connection, *chunks: bytes, status: int = 200, content_type: str | None = SSE) -> list[Frame]:
+    """A response of these chunks, all but its Close."""
+    return [connection.open(), connection.head(status, content_type), *map(connection.data, chunks)]

@@ -169,6 +169,7 @@ class Answer:
     __slots__ = (
         "choices",
         "cost_provider_usd",
+        "duplicates",
         "ending",
         "error",
         "events",
@@ -205,6 +206,7 @@ class Answer:
         self.ending: Ending | None = None
         self.events = 0
         self.unknown_events = 0
+        self.duplicates = 0  # events that came twice, where the API can tell without numbers
         self.warnings: list[str] = []
         self.torn = False  # bytes of the stream are missing somewhere in it
         self.scratch: dict[str, Any] = {}  # what the API's module must remember between events

@@ -142,7 +142,9 @@ def _read_message(answer: Answer, message: Document) -> None:
 
 
 def _message_start(answer: Answer, document: Document) -> int:
-    if answer.usage_reports == 0:  # the start may come twice; a later report must not go back to its placeholder
+    if answer.response_id is not None:  # of the same id, else another generation had begun
+        answer.duplicates += 1  # not read: its placeholder of the usage may not come behind a later report
+    else:
         _read_message(answer, fields(document.get("message")))
     return 0
 

@@ -87,7 +87,7 @@ def gather(links: Sequence[Link]) -> Generations:
     for strand in found.strands:
         strand.reading.finish(proper_eof=strand.links[-1].ended_properly)
         found.conflicts += strand.reading.conflicts
-        found.duplicates += strand.reading.duplicates
+        found.duplicates += strand.reading.duplicates + sum(answer.duplicates for answer in strand.reading.answers)
         found.holes += strand.reading.holes
     found.duplicates -= sum(found.replayed.values())
     _replace(found)

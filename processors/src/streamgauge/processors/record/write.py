@@ -164,6 +164,8 @@ class _Writing:
     def _warnings(self) -> list[str]:
         found = {*self.stream.warnings, *self.account.warnings}
         found.update(warning for answer in self.stream.answers for warning in answer.warnings)
+        if any(answer.error is not None and answer.error.out_of_grammar for answer in self.stream.answers):
+            found.add("out_of_grammar")
         return sorted(found)
 
     def _links(self) -> dict[str, Any]:
